@@ -1,0 +1,1 @@
+namespace Winnow.Continual; internal static class Placeholder;

@@ -1,0 +1,136 @@
+using System.Text.Json.Nodes;
+
+namespace Winnow.Core;
+
+/// <summary>Whether a method is a published seed of the collection or a baseline it is compared with.</summary>
+public enum MethodKind
+{
+    /// <summary>One of the published methods the collection exists for.</summary>
+    Seed,
+
+    /// <summary>What a practitioner would try first, a lower or an upper bound.</summary>
+    Baseline,
+}
+
+/// <summary>Which direction of a metric is better.</summary>
+public enum Better
+{
+    /// <summary>Larger values win.</summary>
+    Higher,
+
+    /// <summary>Smaller values win.</summary>
+    Lower,
+}
+
+/// <summary>A published technique, or a baseline: what it is, which options it takes, what its paper claims.</summary>
+public abstract class MethodCard
+{
+    /// <summary>Short name used on the command line, in kebab case.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>Seed or baseline.</summary>
+    public required MethodKind Kind { get; init; }
+
+    /// <summary>Name as the paper or the field writes it.</summary>
+    public required string Title { get; init; }
+
+    /// <summary>Authors, title, venue.</summary>
+    public required string Paper { get; init; }
+
+    /// <summary>Year of publication.</summary>
+    public required int Year { get; init; }
+
+    /// <summary>One sentence: what it does for the user.</summary>
+    public required string Summary { get; init; }
+
+    /// <summary>What the paper claims and how the ledger checks it; empty for baselines.</summary>
+    public IReadOnlyList<Claim> Claims { get; init; } = [];
+
+    /// <summary>What the method cannot do without, e.g. <c>boundaries</c>; a task that does not offer all of it is refused.</summary>
+    public IReadOnlyList<string> Needs { get; init; } = [];
+
+    /// <summary>Terms of the field's taxonomy, for grouping in lists and docs.</summary>
+    public IReadOnlyList<string> Tags { get; init; } = [];
+
+    /// <summary>The options with defaults, ranges and descriptions.</summary>
+    public required OptionsSchema Options { get; init; }
+}
+
+/// <summary>A card that can build its method: <typeparamref name="TMethod"/> from what the arena gives every method and the bound options.</summary>
+public sealed class MethodCard<TSetup, TMethod> : MethodCard
+{
+    /// <summary>Builds the method. The object is an instance of <see cref="OptionsSchema.Type"/>.</summary>
+    public required Func<TSetup, object, TMethod> Create { get; init; }
+}
+
+/// <summary>
+/// A paper's claim in a form that a small study can check. With D the paired difference method − baseline of
+/// <see cref="Metric"/> per seed, signed so that larger is better: <c>confirmed</c> when mean D reaches <see cref="Margin"/>
+/// and the 95% interval of D lies above zero (above the margin when it is negative); <c>partly</c> when only the interval
+/// condition holds; otherwise <c>not at this scale</c>.
+/// </summary>
+public sealed record Claim
+{
+    /// <summary>The claim in the paper's words and numbers.</summary>
+    public required string Text { get; init; }
+
+    /// <summary>The task it is checked on.</summary>
+    public required string Task { get; init; }
+
+    /// <summary>The metric compared.</summary>
+    public required string Metric { get; init; }
+
+    /// <summary>The method it is compared with.</summary>
+    public required string Baseline { get; init; }
+
+    /// <summary>The least paired improvement, in the metric's unit, that confirms the claim.</summary>
+    public required double Margin { get; init; }
+
+    /// <summary>Options of the method for this check, as on the command line; empty for the defaults.</summary>
+    public JsonObject MethodOptions { get; init; } = [];
+
+    /// <summary>Options of the baseline for this check: the tuned ones.</summary>
+    public JsonObject BaselineOptions { get; init; } = [];
+
+    /// <summary>Options of the task for this check.</summary>
+    public JsonObject TaskOptions { get; init; } = [];
+}
+
+/// <summary>Data and protocol on which methods compete.</summary>
+/// <param name="Id">Short name in kebab case.</param>
+/// <param name="Title">Name for people.</param>
+/// <param name="Summary">One or two sentences: what is learned, in which order, what is asked at the end.</param>
+/// <param name="Options">The protocol's options (<c>--set task.NAME=VALUE</c>).</param>
+/// <param name="Offers">What the protocol gives to methods, matched with <see cref="MethodCard.Needs"/>.</param>
+public sealed record TaskCard(string Id, string Title, string Summary, OptionsSchema Options, IReadOnlyList<string> Offers);
+
+/// <summary>A number every trial of an arena reports.</summary>
+/// <param name="Name">Key, e.g. <c>accuracy</c>.</param>
+/// <param name="Title">Column heading.</param>
+/// <param name="Unit">Unit, e.g. <c>fraction</c>, <c>bytes</c>.</param>
+/// <param name="Better">Which direction wins.</param>
+/// <param name="Formula">How it is computed, exactly.</param>
+public sealed record MetricCard(string Name, string Title, string Unit, Better Better, string Formula);
+
+/// <summary>How the report draws a family of series.</summary>
+public enum FigureKind
+{
+    /// <summary>One line per method with its interval over seeds: the series itself over steps.</summary>
+    Lines,
+
+    /// <summary>One matrix per method: rows are steps, columns the suffixes of all series that start with the name and a slash.</summary>
+    Heatmap,
+
+    /// <summary>One group of bars per method: the suffixes of all series that start with the name and a slash, averaged over steps.</summary>
+    Bars,
+}
+
+/// <summary>A figure of the report, drawn from the series that trials record.</summary>
+/// <param name="Id">Short name.</param>
+/// <param name="Kind">How it is drawn.</param>
+/// <param name="Title">Heading.</param>
+/// <param name="Series">Series name, or the prefix before the slash.</param>
+/// <param name="X">Label of the x axis.</param>
+/// <param name="Y">Label of the y axis.</param>
+/// <param name="Caption">What the reader should look at.</param>
+public sealed record FigureCard(string Id, FigureKind Kind, string Title, string Series, string X, string Y, string Caption);

@@ -1,0 +1,1 @@
+namespace Winnow.Data; internal static class Placeholder;

@@ -1,0 +1,1 @@
+namespace Winnow.Learning; internal static class Placeholder;

@@ -1,0 +1,1 @@
+namespace Winnow.Numerics; internal static class Placeholder;

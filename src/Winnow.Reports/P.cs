@@ -1,0 +1,1 @@
+namespace Winnow.Reports; internal static class Placeholder;
