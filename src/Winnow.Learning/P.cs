@@ -1,1 +1,0 @@
-namespace Winnow.Learning; internal static class Placeholder;
