@@ -1,1 +1,0 @@
-namespace Winnow.Data; internal static class Placeholder;

@@ -1,0 +1,19 @@
+using Winnow.Core;
+
+namespace Winnow.Data.Readers;
+
+/// <summary>What every reader needs to know.</summary>
+/// <param name="Where">File or folder, for errors.</param>
+/// <param name="Reading">What the user said about it.</param>
+/// <param name="Layout">For prediction: what the model was trained on, labels are ignored. Null for training.</param>
+/// <param name="Limits">What may be held.</param>
+/// <param name="Cancellation">Stops the reading.</param>
+internal sealed record ReadRequest(string Where, DataReading Reading, ExampleLayout? Layout, ReadLimits Limits, CancellationToken Cancellation)
+{
+    /// <summary>The roles of the columns of a table.</summary>
+    /// <param name="names">Column names, or null without a header.</param>
+    /// <param name="count">Number of columns.</param>
+    public ColumnPlan Columns(string[]? names, int count) => Layout is null
+        ? ColumnPlan.ForTraining(Where, names, count, Reading)
+        : ColumnPlan.ForPrediction(Where, names, count, Reading, Layout);
+}

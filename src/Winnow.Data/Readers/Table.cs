@@ -1,0 +1,31 @@
+using System.Globalization;
+using System.Text;
+using Winnow.Core;
+
+namespace Winnow.Data.Readers;
+
+/// <summary>What a table reader found.</summary>
+/// <param name="Values">Row-major features.</param>
+/// <param name="Columns">Features per row.</param>
+/// <param name="FeatureNames">Names of the features, or null.</param>
+/// <param name="Labels">Class per row; empty when read without labels.</param>
+/// <param name="LabelNames">Class names.</param>
+internal sealed record Table(float[] Values, int Columns, string[]? FeatureNames, int[] Labels, IReadOnlyList<string> LabelNames)
+{
+    /// <summary>A field as a number.</summary>
+    /// <param name="text">The field, UTF-8.</param>
+    /// <param name="where">File, line and column, asked for only when the field is bad.</param>
+    /// <exception cref="InputException">Not a finite number that fits a float.</exception>
+    public static float Number(ReadOnlySpan<byte> text, Func<string> where)
+    {
+        if (float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out float value))
+            return float.IsFinite(value) ? value : throw NotFinite(where(), Encoding.UTF8.GetString(text));
+        throw text.IsEmpty
+            ? InputException.At(where(), "an empty field", "a number", "Fill in the missing value or remove the row.")
+            : InputException.At(where(), Excerpt.Of(Encoding.UTF8.GetString(text)), "a number", "Encode text columns as numbers or remove them; if this line is a header, say so.");
+    }
+
+    /// <summary>The error for NaN, infinity and numbers beyond the range of float.</summary>
+    public static InputException NotFinite(string where, string text) =>
+        InputException.At(where, Excerpt.Of(text), "a finite number within ±3.4e38", "Fill in the missing value or remove the row.");
+}
