@@ -1,1 +1,14 @@
+using Winnow.Cli;
+using Winnow.Cli.Verbs;
+using Winnow.Core;
+if (args is ["trial"]) return TrialVerb.Make().Parse([]).Invoke();
+if (args is ["doctor"]) return DoctorVerb.Make().Parse([]).Invoke();
+var study = new Study { Arena = "continual", Methods = Study.ParseMethods(args[0]), Seeds = Study.ParseSeeds(args[1]), Tasks = [args[2]], Set = [.. args.Skip(3).Select(s => KeyValuePair.Create(s.Split('=')[0], s.Split('=')[1]))] };
+var arena = Catalogue.Arena("continual");
+var plan = StudyPlan.Make(study, arena, default);
+string folder = "/tmp/smoke/" + plan.Hash;
+using var held = await StudyLock.TakeAsync(folder, () => Console.WriteLine("waiting"), default);
+using var store = Store.Open(folder);
+store.SavePlan(plan.ToJson(), plan.Trials);
+await new Runner(store, folder, TimeProvider.System).RunAsync(plan.Trials, new(TrialVerb.Command, new(), 2), new PlainObserver(Console.Out, plan.Trials.Count, arena.Metrics[0]), default);
 return 0;

@@ -176,6 +176,13 @@ public sealed class Network : IDisposable
         other.BufferValues.CopyTo(BufferValues);
     }
 
+    /// <summary>
+    /// The parameters and statistics themselves, by name, in the order of the modules: live tensors that the network owns,
+    /// to be read and copied into, not disposed of.
+    /// </summary>
+    public IEnumerable<KeyValuePair<string, Tensor>> LiveState =>
+        Modules.SelectMany(m => m.Parameters.Concat(m.Buffers)).Select(r => KeyValuePair.Create(r.Name, _views[r.Name]));
+
     /// <summary>Copies of all parameters and statistics, by name, in the order of the modules.</summary>
     public IReadOnlyList<NamedArray> State() =>
     [

@@ -1,0 +1,26 @@
+using System.Reflection;
+using Winnow.Continual;
+using Winnow.Core;
+
+namespace Winnow.Cli;
+
+/// <summary>The arenas of this program, in the order they are listed.</summary>
+internal static class Catalogue
+{
+    public static IReadOnlyList<IArena> Arenas { get; } = [new ContinualArena()];
+
+    public static IArena Arena(string id) =>
+        Arenas.FirstOrDefault(a => a.Id == id) ?? throw InputException.Unknown("arena", id, Arenas.Select(a => a.Id), "winnow arenas");
+
+    /// <summary>A method by its id, in whichever arena it stands.</summary>
+    public static (IArena Arena, MethodCard Card) Method(string id) =>
+        Arenas.SelectMany(a => a.Methods.Select(m => (a, m))).FirstOrDefault(p => p.m.Id == id) is { m: not null } found
+            ? found
+            : throw InputException.Unknown("method", id, Arenas.SelectMany(a => a.Methods.Select(m => m.Id)), "winnow methods");
+
+    public static string Version => typeof(Catalogue).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
+
+    /// <summary>The git commit the program was built from, or null.</summary>
+    public static string? Commit =>
+        typeof(Catalogue).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().FirstOrDefault(a => a.Key == "Commit")?.Value is { Length: > 0 } commit ? commit : null;
+}

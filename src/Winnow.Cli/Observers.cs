@@ -1,0 +1,79 @@
+using System.Diagnostics;
+using System.Globalization;
+using Spectre.Console;
+using Winnow.Core;
+
+namespace Winnow.Cli;
+
+/// <summary>Says nothing.</summary>
+internal sealed class QuietObserver : IRunObserver
+{
+    public void Started(Trial trial) { }
+
+    public void Told(Trial trial, TrialEvent what) { }
+
+    public void Ended(Trial trial, TrialOutcome outcome) { }
+}
+
+/// <summary>One line for each trial that ends: for logs and pipes.</summary>
+internal sealed class PlainObserver(TextWriter output, int total, MetricCard metric) : IRunObserver
+{
+    private int _ended;
+
+    public void Started(Trial trial) { }
+
+    public void Told(Trial trial, TrialEvent what) { }
+
+    public void Ended(Trial trial, TrialOutcome outcome) =>
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"[{++_ended}/{total}] {trial.Task} {trial.Method} seed {trial.Seed}: {(outcome.Failure is { } reason ? $"FAILED, {reason}" : $"{metric.Title} {outcome.Metrics.GetValueOrDefault(metric.Name):F3}")}, {outcome.Usage.WallSeconds:F1} s, {outcome.Usage.PeakMemoryBytes / 1e6:F0} MB"));
+}
+
+/// <summary>A progress bar for the study and one for each running trial, on a terminal.</summary>
+internal sealed class LiveObserver(ProgressContext progress, int total, int parallel, MetricCard metric) : IRunObserver
+{
+    private readonly ProgressTask _all = progress.AddTask("study", maxValue: total);
+    private readonly Dictionary<string, ProgressTask> _running = [];
+    private readonly Dictionary<string, List<double>> _results = [];
+    private readonly long _started = Stopwatch.GetTimestamp();
+    private int _failed;
+
+    public void Started(Trial trial)
+    {
+        var bar = progress.AddTask(Markup.Escape($"{trial.Method} seed {trial.Seed}"), maxValue: 1);
+        _running[trial.Key] = bar;
+    }
+
+    public void Told(Trial trial, TrialEvent what)
+    {
+        if (what is ProgressEvent p && _running.TryGetValue(trial.Key, out var bar))
+        {
+            bar.Value = p.Fraction;
+            bar.Description = Markup.Escape($"{trial.Method} seed {trial.Seed}: {p.What}");
+        }
+    }
+
+    public void Ended(Trial trial, TrialOutcome outcome)
+    {
+        if (_running.Remove(trial.Key, out var bar))
+            progress.RemoveTask(bar);
+        if (outcome.Failure is null)
+        {
+            if (!_results.TryGetValue(trial.Method, out var values))
+                _results[trial.Method] = values = [];
+            values.Add(outcome.Metrics.GetValueOrDefault(metric.Name));
+        }
+        else
+            _failed++;
+        _all.Increment(1);
+        var (best, value) = _results.Count == 0 ? ("none yet", double.NaN) : Best();
+        double left = Stopwatch.GetElapsedTime(_started).TotalSeconds / _all.Value * (total - _all.Value);
+        _all.Description = Markup.Escape(string.Create(CultureInfo.InvariantCulture,
+            $"{_all.Value:F0} of {total} trials, {parallel} at a time, {left:F0} s left; best so far {best} {value:F3}{(_failed > 0 ? $"; {_failed} failed" : "")}"));
+    }
+
+    private (string, double) Best()
+    {
+        var ordered = _results.Select(r => (r.Key, Value: r.Value.Average())).OrderBy(r => metric.Better == Better.Higher ? -r.Value : r.Value);
+        return ordered.First();
+    }
+}

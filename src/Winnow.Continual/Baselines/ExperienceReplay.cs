@@ -1,0 +1,42 @@
+using System.ComponentModel;
+using System.ComponentModel.DataAnnotations;
+
+namespace Winnow.Continual;
+
+/// <summary>Options of <see cref="ExperienceReplay"/>.</summary>
+public sealed record ExperienceReplayOptions
+{
+    /// <summary>Rows kept.</summary>
+    [Range(1, 1_000_000), Description("rows kept in the reservoir")]
+    public int BufferSize { get; init; } = 100;
+
+    /// <summary>Rows replayed with each mini-batch; null for as many as the mini-batch has.</summary>
+    [Range(1, 100_000), Description("rows replayed with each mini-batch; by default as many as it has")]
+    public int? ReplayBatch { get; init; }
+}
+
+/// <summary>
+/// Learns every mini-batch together with as many rows drawn from a reservoir of the past: CE(new ∪ replay).
+/// <para>Paper: Chaudhry et al., On tiny episodic memories in continual learning, 2019 (arXiv 1902.10486), with the reservoir of Vitter (1985).</para>
+/// <para>Cost: one extra row forward and backward per new row; memory BufferSize · (width + 1) values.</para>
+/// </summary>
+public sealed class ExperienceReplay(LearnerSetup setup, ExperienceReplayOptions options) : IPart
+{
+    private readonly Reservoir _reservoir = new(options.BufferSize, setup.Width, setup.Random("reservoir"));
+
+    /// <inheritdoc/>
+    public IEnumerable<StateEntry> State => _reservoir.State("er");
+
+    /// <inheritdoc/>
+    public Batch? Replay(Step step) => _reservoir.Count == 0 ? null : _reservoir.Draw(options.ReplayBatch ?? step.New.Count);
+
+    /// <inheritdoc/>
+    public void AfterStep(Step step)
+    {
+        if (step.New.FirstPass)
+            _reservoir.Offer(step.New.X, step.New.Y);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _reservoir.Dispose();
+}

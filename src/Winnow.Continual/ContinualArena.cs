@@ -1,0 +1,126 @@
+using Winnow.Core;
+using Winnow.Data;
+
+namespace Winnow.Continual;
+
+/// <summary>The arena of continual learning: learning from a sequence without forgetting.</summary>
+public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
+{
+    private const string Boundaries = "task boundaries", NewClasses = "new classes in each task", Pretrained = "a pre-trained encoder";
+
+    /// <summary>The catalogue.</summary>
+    public ContinualArena()
+    {
+        Baseline<NoOptions>("naive", "Sequential fine-tuning", "McCloskey and Cohen, Catastrophic interference in connectionist networks", 1989,
+            "Trains on each task as it comes and does nothing against forgetting.", (s, _) => new Learner(s), tags: ["lower-bound"]);
+        Baseline<ExperienceReplayOptions>("er", "Experience replay", "Chaudhry et al., On tiny episodic memories in continual learning, arXiv 1902.10486", 2019,
+            "Keeps a reservoir of past rows and learns from them beside every new batch.", (s, o) => new Learner(s, new ExperienceReplay(s, o)), tags: ["replay"]);
+    }
+
+    /// <inheritdoc/>
+    public override string Id => "continual";
+
+    /// <inheritdoc/>
+    public override string Question => "How much of what was learned first is still known after learning the rest?";
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<TaskCard> Tasks { get; } =
+    [
+        new("class-incremental", "Class-incremental", "New classes arrive task by task; at the end every test row is classified among all classes, and nobody tells which task it came from.",
+            OptionsSchema.Of<StreamOptions>(), [Boundaries, NewClasses]),
+        new("task-incremental", "Task-incremental", "New classes arrive task by task; a test row comes with its task and is classified among that task's classes.",
+            OptionsSchema.Of<StreamOptions>(), [Boundaries, NewClasses]),
+        new("permuted", "Domain-incremental, permuted inputs", "Every task has all classes, its inputs shuffled by a permutation of its own; the first task is not shuffled.",
+            OptionsSchema.Of<DomainOptions>(), [Boundaries]),
+        new("rotated", "Domain-incremental, rotated images", "Every task has all classes, its images rotated further than those of the task before.",
+            OptionsSchema.Of<RotatedOptions>(), [Boundaries]),
+        new("online", "Online class-incremental", "New classes arrive task by task, in batches of ten rows that are seen once.",
+            OptionsSchema.Of<OnlineOptions>(), [Boundaries, NewClasses]),
+        new("blurry", "Blurry boundaries", "Classes fade in and out, rows are seen once, and nobody announces a task.",
+            OptionsSchema.Of<BlurryOptions>(), [NewClasses]),
+        new("pretrained", "Class-incremental on a pre-trained encoder", "An encoder is trained on some classes; the others arrive task by task.",
+            OptionsSchema.Of<PretrainedOptions>(), [Boundaries, NewClasses, Pretrained]),
+    ];
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<MetricCard> Metrics => AccuracyMatrix.Cards;
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<FigureCard> Figures { get; } =
+    [
+        new("accuracy", FigureKind.Lines, "Accuracy as tasks arrive", "accuracy", "tasks seen", "accuracy over the tasks seen", "A method that forgets falls; the band is the 95% interval over seeds."),
+        new("matrix", FigureKind.Heatmap, "What is known of each task, and when", "R", "tested on task", "after training on task", "Read a column downwards: how a task's accuracy fades after it was learned, which is on the diagonal."),
+        new("sensitivity", FigureKind.Bars, "Which modules change at task boundaries", "sensitivity", "module", "change at boundaries / mean change", "The modules with tall bars are those that forget; they are worth repairing."),
+    ];
+
+    /// <inheritdoc/>
+    public override DataSummary Inspect(string? source, TaskCard task, object taskOptions, DataReading reading, CancellationToken cancellation)
+    {
+        var data = DataSources.Open(source, reading, cancellation);
+        var options = (StreamOptions)taskOptions;
+        _ = StreamFactory.Groups(data, options); // the protocol must fit the data: says so now, not in every trial
+        StreamFactory.Check(data, task.Id, options);
+        string where = source is null ? "digits" : Path.Exists(source) ? Path.GetFullPath(source) : source;
+        return data.Summary(where, reading);
+    }
+
+    /// <inheritdoc/>
+    public override TrialResult Run(Trial trial, TrialContext context)
+    {
+        var options = (StreamOptions)this.Task(trial.Task).Options.Bind(trial.TaskOptions, "task");
+        var data = DataSources.Open(trial.Data.Source, trial.Data.Reading, context.Cancellation);
+        if (data.Hash != trial.Data.Hash)
+            throw InputException.At(trial.Data.Source, $"content {data.Hash[..12]}", $"the content the study was planned with, {trial.Data.Hash[..12]}", "The file changed: start the study anew.");
+        using var stream = StreamFactory.Make(data, trial.Task, options, context.Random("stream"));
+        var plan = StreamFactory.Plan(stream, options);
+        using var encoder = options is PretrainedOptions pretrained ? Encoder.Train(data, stream.FirstGroup!, pretrained, context) : null;
+        var setup = new LearnerSetup
+        {
+            Network = () => encoder?.Clone() ?? StreamFactory.Network(data, options, context.Random("weights")),
+            Pretrained = encoder is not null,
+            Width = data.Width,
+            Classes = data.LabelNames.Count,
+            Training = plan,
+            Random = purpose => context.Random($"method/{purpose}"),
+            Cancellation = context.Cancellation,
+        };
+        using var learner = Create(trial, setup);
+        var result = Protocol.Run(learner, stream, StreamFactory.Rules(trial.Task), plan, context);
+        if (learner is IReportsSeries reports)
+            foreach (var (name, value, step) in reports.Series)
+                context.Metric(name, value, step);
+        //KeptLearner.Save(learner, trial, data, stream.Standardiser, context);
+        return result;
+    }
+
+    /// <inheritdoc/>
+    public override IEnumerable<Prediction> Predict(string kept, string source, DataReading reading, CancellationToken cancellation)
+    {
+        throw new NotSupportedException();
+    }
+
+    /// <summary>Builds a method as a trial would, from its id and bound options.</summary>
+    internal IContinualLearner Create(string method, System.Text.Json.Nodes.JsonObject options, LearnerSetup setup)
+    {
+        var card = (MethodCard<LearnerSetup, IContinualLearner>)this.Method(method);
+        return card.Create(setup, card.Options.Bind(options, card.Id));
+    }
+
+    private void Baseline<TOptions>(string id, string title, string paper, int year, string summary, Func<LearnerSetup, TOptions, IContinualLearner> create,
+        IReadOnlyList<string>? needs = null, IReadOnlyList<string>? tags = null) where TOptions : class, new() =>
+        Add(MethodKind.Baseline, id, title, paper, year, summary, create, null, needs, tags);
+
+    private void Seed<TOptions>(string id, string title, string paper, int year, string summary, Func<LearnerSetup, TOptions, IContinualLearner> create,
+        IReadOnlyList<Claim> claims, IReadOnlyList<string>? needs = null, IReadOnlyList<string>? tags = null) where TOptions : class, new() =>
+        Add(MethodKind.Seed, id, title, paper, year, summary, create, claims, needs, tags);
+}
+
+/// <summary>Options of a method that has none.</summary>
+public sealed record NoOptions;
+
+/// <summary>A learner with measurements of its own to record at the end of a stream.</summary>
+public interface IReportsSeries
+{
+    /// <summary>Points (name, value, step); names with a slash make a family.</summary>
+    IEnumerable<(string Name, double Value, long Step)> Series { get; }
+}

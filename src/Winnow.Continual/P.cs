@@ -1,1 +1,0 @@
-namespace Winnow.Continual; internal static class Placeholder;
