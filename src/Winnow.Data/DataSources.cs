@@ -25,9 +25,9 @@ public static class DataSources
             return EmbeddedDigits.Open();
         var set = NamedDataSets.Find(source);
         if (set is null)
-            return Path.Exists(source) ? SourceReader.Read(source, null, reading, ReadLimits.Here, cancellation) : throw Unknown(source);
+            return Path.Exists(source) ? SourceReader.Read(source, null, new ReadRequest(source, reading, null, ReadLimits.Here, cancellation)) : throw Unknown(source);
         string path = NamedDataSets.Locate(set, folders) ?? throw NotHere(set, folders);
-        return SourceReader.Read(path, set, reading, ReadLimits.Here, cancellation);
+        return SourceReader.Read(path, set, new ReadRequest(path, reading, null, ReadLimits.Here, cancellation));
     }
 
     /// <summary>Opens rows to predict, in the layout the model was trained on. A label column is allowed and ignored.</summary>
@@ -37,7 +37,7 @@ public static class DataSources
     /// <param name="cancellation">Stops the reading.</param>
     /// <exception cref="InputException">It cannot be read whole and without doubt, or its rows are not of this layout.</exception>
     public static RowData OpenRows(string path, DataReading reading, ExampleLayout layout, CancellationToken cancellation) =>
-        Path.Exists(path) ? SourceReader.ReadRows(path, reading, layout, ReadLimits.Here, cancellation) : throw InputFile.Missing(path);
+        Path.Exists(path) ? SourceReader.ReadRows(path, new ReadRequest(path, reading, layout, ReadLimits.Here, cancellation)) : throw InputFile.Missing(path);
 
     /// <summary>Not a known name and not a path: the nearest name when it looks like one.</summary>
     private static InputException Unknown(string source)

@@ -1,3 +1,5 @@
+using Winnow.Core;
+
 namespace Winnow.Data;
 
 /// <summary>The data sets known by name, with the public address of those that can be downloaded and the checksum stated for each file.</summary>
@@ -34,6 +36,18 @@ public static class NamedDataSets
 
     /// <summary>The data set of a name, or null.</summary>
     public static NamedDataSet? Find(string name) => All.FirstOrDefault(d => d.Name == name);
+
+    /// <summary>The data set of a name that can be downloaded.</summary>
+    /// <exception cref="InputException">There is none.</exception>
+    internal static NamedDataSet Downloadable(string name)
+    {
+        if (name == EmbeddedDigits.Name)
+            throw InputException.At($"data set '{name}'", "data that comes with the program", "a data set to download", "It is always there: --data digits.");
+        var set = Find(name);
+        return set is { Files.Count: > 0 } ? set
+            : set is not null ? throw InputException.At($"data set '{name}'", "no public address", "a data set that can be downloaded", $"Put {set.Paths[0]} below the folder that WINNOW_DATA names.")
+            : throw InputException.Unknown("data set", name, All.Where(s => s.Files.Count > 0).Select(s => s.Name), "winnow data list");
+    }
 
     /// <summary>Where a data set lies on this machine: below <c>WINNOW_DATA</c>, else complete in the cache; null when it is in neither.</summary>
     public static string? Locate(NamedDataSet set, DataFolders folders)

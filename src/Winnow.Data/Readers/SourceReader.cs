@@ -5,35 +5,55 @@ namespace Winnow.Data.Readers;
 /// <summary>Works out the format of a path from its content and reads it with the reader for it.</summary>
 internal static class SourceReader
 {
+    private const float ByteDivisor = 255;
+
     /// <summary>Reads labelled examples.</summary>
     /// <param name="path">File or folder that exists.</param>
     /// <param name="set">The named data set it is, or null.</param>
-    /// <param name="reading">What the user said.</param>
-    /// <param name="limits">What may be held.</param>
-    /// <param name="cancellation">Stops the reading.</param>
-    public static LabelledData Read(string path, NamedDataSet? set, DataReading reading, ReadLimits limits, CancellationToken cancellation)
+    /// <param name="request">What to read.</param>
+    public static LabelledData Read(string path, NamedDataSet? set, ReadRequest request)
     {
         string name = set?.Name ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
-        var (table, format) = ReadTable(path, new ReadRequest(path, reading, null, limits, cancellation));
-        var rows = new RowData(name, format, new ExampleLayout([table.Columns], 1, table.FeatureNames), table.Values);
-        var data = new LabelledData(rows, table.Labels, table.LabelNames) { Title = set?.Title ?? name, Attribution = set?.Attribution };
+        var format = SourceFormat.Of(path);
+        LabelledData data;
+        if (format.IsTable)
+        {
+            var table = format.ReadTable(request);
+            data = new(new RowData(name, format.Name, new ExampleLayout([table.Columns], 1, table.FeatureNames), table.Values), table.Labels, table.LabelNames)
+            {
+                Title = set?.Title ?? name,
+                Attribution = set?.Attribution,
+            };
+        }
+        else
+        {
+            var images = format.ReadImages(request, set?.LabelNames);
+            data = new(new RowData(name, images.Format, new ExampleLayout(images.Shape, ByteDivisor), images.Pixels), images.Labels, images.LabelNames)
+            {
+                Title = set?.Title ?? name,
+                Attribution = set?.Attribution,
+                TrainCount = images.TrainCount,
+            };
+        }
         RequireClasses(path, data);
         return data;
     }
 
-    /// <summary>Reads examples without labels.</summary>
-    public static RowData ReadRows(string path, DataReading reading, ExampleLayout layout, ReadLimits limits, CancellationToken cancellation)
+    /// <summary>Reads examples without labels, in the layout of the request.</summary>
+    public static RowData ReadRows(string path, ReadRequest request)
     {
-        var (table, format) = ReadTable(path, new ReadRequest(path, reading, layout, limits, cancellation));
-        return new(Path.GetFileName(path), format, layout, table.Values);
+        var layout = request.Layout!;
+        var format = SourceFormat.Of(path, rows: true);
+        string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
+        if (format.IsTable)
+            return new(name, format.Name, layout, format.ReadTable(request).Values);
+        if (!layout.IsImage)
+            throw InputException.At(path, "images", $"rows of {layout.ShapeText}, as the model was trained on", "Give a table (CSV, TSV or Parquet).");
+        var images = format.ReadImages(request, null);
+        return images.Shape.SequenceEqual(layout.Shape)
+            ? new(name, images.Format, layout with { Divisor = ByteDivisor }, images.Pixels)
+            : throw Images.OtherSize(path, string.Join('x', images.Shape), layout.ShapeText, "the model was trained on");
     }
-
-    private static (Table Table, string Format) ReadTable(string path, ReadRequest request) => InputFile.Reading(path, () =>
-    {
-        var (stream, gzip) = InputFile.Open(path);
-        using (stream)
-            return (new DelimitedReader(request).Read(stream), gzip ? "CSV, gzip" : "CSV");
-    });
 
     private static void RequireClasses(string path, LabelledData data)
     {
