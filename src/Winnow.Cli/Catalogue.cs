@@ -18,9 +18,10 @@ internal static class Catalogue
             ? found
             : throw InputException.Unknown("method", id, Arenas.SelectMany(a => a.Methods.Select(m => m.Id)), "winnow methods");
 
-    public static string Version => typeof(Catalogue).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
+    private static readonly string[] Stamp = typeof(Catalogue).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+');
+
+    public static string Version => Stamp[0];
 
     /// <summary>The git commit the program was built from, or null.</summary>
-    public static string? Commit =>
-        typeof(Catalogue).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().FirstOrDefault(a => a.Key == "Commit")?.Value is { Length: > 0 } commit ? commit : null;
+    public static string? Commit => Stamp.Length > 1 ? Stamp[1] : null;
 }
