@@ -32,7 +32,7 @@ internal static class CatalogueVerbs
         {
             IArena[] arenas = parsed.GetValue(arena) is { } id ? [Catalogue.Arena(id)] : [.. Catalogue.Arenas];
             if (parsed.GetValue(json) is { } file)
-                TextFile.Write(file.FullName, JsonSerializer.Serialize(new
+                WholeFile.Write(file.FullName, JsonSerializer.Serialize(new
                 {
                     Schema = 1,
                     Methods = arenas.SelectMany(a => a.Methods.Select(m => new { m.Id, Arena = a.Id, m.Kind, m.Title, m.Paper, m.Year, m.Summary, m.Tags, m.Needs, m.Options.Options })),

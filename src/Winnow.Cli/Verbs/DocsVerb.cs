@@ -23,7 +23,7 @@ internal static class DocsVerb
                     continue;
                 stale++;
                 if (!parsed.GetValue(check))
-                    TextFile.Write(path, text);
+                    WholeFile.Write(path, text);
                 else
                     Console.Error.WriteLine($"winnow: {path} is not current. Run 'winnow docs'.");
             }

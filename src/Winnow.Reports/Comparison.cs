@@ -1,0 +1,135 @@
+using Winnow.Core;
+
+namespace Winnow.Reports;
+
+/// <summary>One row of the table: a method with its options on a task, over all its seeds.</summary>
+public sealed record ComparisonRow
+{
+    /// <summary>The trials.</summary>
+    public required StudyRow Row { get; init; }
+
+    /// <summary>Mean and interval over seeds, by metric.</summary>
+    public required IReadOnlyDictionary<string, Interval> Metrics { get; init; }
+
+    /// <summary>Values by metric, in the order of the seeds.</summary>
+    public required IReadOnlyDictionary<string, IReadOnlyList<double>> Values { get; init; }
+
+    /// <summary>Mean of each kind of the account.</summary>
+    public required IReadOnlyDictionary<string, double> Account { get; init; }
+
+    /// <summary>Largest peak resident set over the seeds.</summary>
+    public required long PeakMemoryBytes { get; init; }
+
+    /// <summary>Mean processor time.</summary>
+    public required double CpuSeconds { get; init; }
+
+    /// <summary>Mean wall time.</summary>
+    public required double WallSeconds { get; init; }
+
+    /// <summary>Whether no other row of the task is at least as good in the primary metric, memory and time, and better in one.</summary>
+    public bool Pareto { get; init; }
+
+    /// <summary>The baseline this row is tested against, or null for that baseline itself and for bounds.</summary>
+    public string? TestedAgainst { get; init; }
+
+    /// <summary>Mean paired difference to that baseline, in the primary metric; NaN when not tested.</summary>
+    public double Difference { get; init; } = double.NaN;
+
+    /// <summary>Paired t-test against that baseline; NaN when not tested.</summary>
+    public double P { get; init; } = double.NaN;
+
+    /// <summary>The p-value after Holm's correction over the rows of the task.</summary>
+    public double PHolm { get; init; } = double.NaN;
+
+    /// <summary>True when the difference is significant at 5% after correction.</summary>
+    public bool Significant => PHolm < 0.05;
+}
+
+/// <summary>A finished study, compared: everything the table, the report, the JSON and the CSV show.</summary>
+public sealed class Comparison
+{
+    /// <summary>Tag of a method that is no competitor but a bound to read the others by.</summary>
+    public const string UpperBound = "upper-bound", LowerBound = "lower-bound";
+
+    private Comparison(StudyInfo info, IArena arena, IReadOnlyList<ComparisonRow> rows, IReadOnlyList<FinishedTrial> failures)
+    {
+        Info = info;
+        Arena = arena;
+        Rows = rows;
+        Failures = failures;
+    }
+
+    /// <summary>What was run, on what, where.</summary>
+    public StudyInfo Info { get; }
+
+    /// <summary>The arena.</summary>
+    public IArena Arena { get; }
+
+    /// <summary>The metric that ranks.</summary>
+    public MetricCard Primary => Arena.Metrics[0];
+
+    /// <summary>The rows, task by task, best first; rows without a finished trial come last.</summary>
+    public IReadOnlyList<ComparisonRow> Rows { get; }
+
+    /// <summary>Every failed trial.</summary>
+    public IReadOnlyList<FinishedTrial> Failures { get; }
+
+    /// <summary>The tasks, in the order of the study.</summary>
+    public IEnumerable<string> Tasks => Rows.Select(r => r.Row.Task).Distinct();
+
+    /// <summary>The best row of the first task that is not a bound, or null when nothing finished.</summary>
+    public StudyRow? Winner => Rows.FirstOrDefault(r => !IsBound(r.Row) && r.Row.Done.Count > 0)?.Row;
+
+    /// <summary>Whether a method is a bound rather than a competitor.</summary>
+    public static bool IsBound(StudyRow row) => row.Method.Tags.Contains(UpperBound) || row.Method.Tags.Contains(LowerBound);
+
+    /// <summary>Compares the rows of a study.</summary>
+    public static Comparison Of(StudyInfo info, IArena arena, IReadOnlyList<StudyRow> rows)
+    {
+        var compared = rows.GroupBy(r => r.Task).SelectMany(task => OfTask(arena.Metrics[0], [.. task.Select(Summarise)])).ToList();
+        return new(info, arena, compared, [.. rows.SelectMany(r => r.Failed)]);
+    }
+
+    private static ComparisonRow Summarise(StudyRow row)
+    {
+        var names = row.Done.SelectMany(t => t.Outcome.Metrics.Keys).Distinct().ToList();
+        var values = names.ToDictionary(n => n, n => (IReadOnlyList<double>)[.. row.Done.Select(t => t.Outcome.Metrics.GetValueOrDefault(n, double.NaN))]);
+        return new()
+        {
+            Row = row,
+            Values = values,
+            Metrics = values.ToDictionary(v => v.Key, v => Statistics.TInterval(v.Value)),
+            Account = row.Done.SelectMany(t => t.Outcome.Account).GroupBy(a => a.Key).ToDictionary(g => g.Key, g => g.Average(a => a.Value)),
+            PeakMemoryBytes = row.Done.Select(t => t.Outcome.Usage.PeakMemoryBytes).DefaultIfEmpty().Max(),
+            CpuSeconds = row.Done.Select(t => t.Outcome.Usage.CpuSeconds).DefaultIfEmpty(double.NaN).Average(),
+            WallSeconds = row.Done.Select(t => t.Outcome.Usage.WallSeconds).DefaultIfEmpty(double.NaN).Average(),
+        };
+    }
+
+    private static IEnumerable<ComparisonRow> OfTask(MetricCard primary, IReadOnlyList<ComparisonRow> rows)
+    {
+        double sign = primary.Better == Better.Higher ? -1 : 1;
+        double Cost(ComparisonRow r) => r.Metrics.TryGetValue(primary.Name, out var m) ? sign * m.Mean : double.NaN;
+
+        var pareto = Statistics.Pareto([.. rows.Select(r => (IReadOnlyList<double>)[Cost(r), r.PeakMemoryBytes, r.CpuSeconds])]);
+        var best = rows.Where(r => r.Row.Method.Kind == MethodKind.Baseline && !IsBound(r.Row) && !double.IsNaN(Cost(r))).MinBy(Cost);
+        var tested = rows.Select(r => Test(r, best, primary.Name)).ToList();
+        var holm = Statistics.Holm([.. tested.Select(t => t.P)]);
+        return tested.Select((r, i) => r with { Pareto = pareto[i], PHolm = holm[i] }).OrderBy(r => double.IsNaN(Cost(r))).ThenBy(Cost);
+    }
+
+    /// <summary>Pairs the seeds that both have finished.</summary>
+    private static ComparisonRow Test(ComparisonRow row, ComparisonRow? baseline, string metric)
+    {
+        if (baseline is null || ReferenceEquals(row, baseline) || row.Row.Done.Count == 0)
+            return row;
+        var theirs = baseline.Row.Done.ToDictionary(t => t.Trial.Seed, t => t.Outcome.Metrics.GetValueOrDefault(metric, double.NaN));
+        var pairs = row.Row.Done.Where(t => theirs.ContainsKey(t.Trial.Seed)).Select(t => (Mine: t.Outcome.Metrics.GetValueOrDefault(metric, double.NaN), Theirs: theirs[t.Trial.Seed])).ToList();
+        return pairs.Count == 0 ? row : row with
+        {
+            TestedAgainst = baseline.Row.Label,
+            Difference = pairs.Average(p => p.Mine - p.Theirs),
+            P = Statistics.PairedTTest([.. pairs.Select(p => p.Mine)], [.. pairs.Select(p => p.Theirs)]),
+        };
+    }
+}

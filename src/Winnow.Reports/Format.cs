@@ -1,0 +1,47 @@
+using System.Globalization;
+
+namespace Winnow.Reports;
+
+/// <summary>How numbers are written, the same in the table on the terminal and in the report.</summary>
+public static class Format
+{
+    /// <summary>A mean with half its interval, e.g. <c>0.916 ± 0.012</c>; without an interval only the mean.</summary>
+    public static string Of(Interval value, string unit) =>
+        double.IsNaN(value.HalfWidth) ? Of(value.Mean, unit) : unit == "bytes" || value.HalfWidth == 0 && unit != "fraction" ? Of(value.Mean, unit) : $"{Of(value.Mean, unit)} ± {Of(value.HalfWidth, unit)}";
+
+    /// <summary>A number in its unit.</summary>
+    public static string Of(double value, string unit) => double.IsNaN(value) ? "–" : unit switch
+    {
+        "fraction" => value.ToString("F3", CultureInfo.InvariantCulture).Replace("-0.000", "0.000", StringComparison.Ordinal),
+        "bytes" => Bytes(value),
+        "seconds" => Seconds(value),
+        _ => Math.Abs(value) >= 1000 ? Count(value) : value.ToString("G4", CultureInfo.InvariantCulture),
+    };
+
+    /// <summary>E.g. <c>12.3 MB</c>.</summary>
+    public static string Bytes(double value) => Scaled(value, 1000, ["B", "kB", "MB", "GB", "TB"]);
+
+    /// <summary>E.g. <c>1.24 s</c>, <c>35 ms</c>.</summary>
+    public static string Seconds(double value) => value switch
+    {
+        double.NaN => "–",
+        < 1e-3 => string.Create(CultureInfo.InvariantCulture, $"{value * 1e6:F0} µs"),
+        < 0.1 => string.Create(CultureInfo.InvariantCulture, $"{value * 1e3:F0} ms"),
+        < 100 => string.Create(CultureInfo.InvariantCulture, $"{value:F1} s"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{value / 60:F1} min"),
+    };
+
+    /// <summary>A p-value, e.g. <c>0.032</c>, <c>&lt; 0.001</c>.</summary>
+    public static string P(double p) => double.IsNaN(p) ? "" : p < 0.001 ? "< 0.001" : p.ToString("F3", CultureInfo.InvariantCulture);
+
+    private static string Count(double value) => Scaled(value, 1000, ["", "k", "M", "G"]);
+
+    private static string Scaled(double value, double step, string[] units)
+    {
+        int i = 0;
+        for (; Math.Abs(value) >= step && i < units.Length - 1; i++)
+            value /= step;
+        string number = value.ToString(i == 0 ? "F0" : Math.Abs(value) >= 100 ? "F0" : "F1", CultureInfo.InvariantCulture);
+        return units[i].Length == 0 ? number : $"{number} {units[i]}";
+    }
+}

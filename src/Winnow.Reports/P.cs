@@ -1,1 +1,0 @@
-namespace Winnow.Reports; internal static class Placeholder;
