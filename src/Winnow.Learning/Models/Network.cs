@@ -36,7 +36,8 @@ public sealed class Network : IDisposable
         foreach (var range in Modules.SelectMany(m => m.Parameters))
         {
             var view = _parameters.View(range).requires_grad_(true);
-            view.grad = _gradient.View(range);
+            using var viewGradient = _gradient.View(range);
+            view.grad = viewGradient;
             _views.Add(range.Name, view);
         }
         _backpropagation = architecture is CnnArchitecture image
