@@ -19,4 +19,14 @@ internal static class TestData
         var random = new SeededRandom(seed, "labels");
         return tensor(Enumerable.Range(0, rows).Select(_ => (long)random.Next(classes)).ToArray());
     }
+
+    /// <summary>Moves every weight and statistic away from its initial value, so that an identity cannot hide a mistake.</summary>
+    public static void Shake(Network network, ulong seed)
+    {
+        var random = new SeededRandom(seed, "shake");
+        foreach (ref float value in network.ParameterValues)
+            value += 0.2f * (random.NextSingle() - 0.5f);
+        foreach (ref float value in network.BufferValues)
+            value += 0.5f * random.NextSingle();
+    }
 }

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using TorchSharp;
 using Winnow.Core;
 using static TorchSharp.torch;
@@ -19,6 +20,8 @@ public sealed class Network : IDisposable
     private readonly Dictionary<string, Tensor> _views;
     private readonly NetworkModule[] _hidden;
     private readonly NetworkModule _head;
+    private readonly IBackpropagation _backpropagation;
+    private bool _inLoss;
 
     private Network(Architecture architecture)
     {
@@ -33,9 +36,13 @@ public sealed class Network : IDisposable
         foreach (var range in Modules.SelectMany(m => m.Parameters))
         {
             var view = _parameters.View(range).requires_grad_(true);
-            view.grad = _gradient.View(range);
+            using var viewGradient = _gradient.View(range);
+            view.grad = viewGradient;
             _views.Add(range.Name, view);
         }
+        _backpropagation = architecture is CnnArchitecture image
+            ? new CnnBackpropagation(image, Modules, _parameters, _gradient, _buffers)
+            : new MlpBackpropagation(Modules, _parameters, _gradient, _buffers);
     }
 
     /// <summary>A multi-layer perceptron with PyTorch's default initial weights.</summary>
@@ -134,23 +141,55 @@ public sealed class Network : IDisposable
     public Tensor Head(Tensor features) => Apply(_head, features);
 
     /// <summary>
-    /// Adds the gradient of the mean cross-entropy of a batch to <see cref="Gradient"/>.
+    /// Adds the gradient of the mean cross-entropy of a batch to <see cref="Gradient"/>: the fast way to train. Nothing is allocated
+    /// once the largest batch has been seen.
     /// </summary>
-    /// <param name="x">Rows, <c>[batch, inputs]</c>.</param>
+    /// <param name="x">Rows, float32 <c>[batch, inputs]</c>.</param>
     /// <param name="labels">Class indices, int64 <c>[batch]</c>.</param>
     /// <returns>The loss.</returns>
-    public double AddCrossEntropyGradient(Tensor x, Tensor labels) => AddGradient(x, logits => F.cross_entropy(logits, labels));
+    /// <exception cref="ArgumentException">Shapes, types or labels do not fit.</exception>
+    public double AddCrossEntropyGradient(Tensor x, Tensor labels)
+    {
+        var logits = Run(x);
+        if (labels.dtype != ScalarType.Int64 || labels.numel() != logits.Count)
+            throw new ArgumentException($"labels of type {labels.dtype} and {labels.numel()} elements; expected Int64 and {logits.Count}", nameof(labels));
+        using var dense = labels.contiguous();
+        double loss = SoftmaxCrossEntropy.Backward(logits, MemoryMarshal.Cast<byte, long>(dense.bytes), _backpropagation.LogitGradient);
+        _backpropagation.Backward();
+        return loss;
+    }
 
     /// <summary>Adds the gradient of any loss on the logits of a batch to <see cref="Gradient"/>.</summary>
-    /// <param name="x">Rows, <c>[batch, inputs]</c>.</param>
-    /// <param name="loss">From logits <c>[batch, outputs]</c> to a scalar, by operations on the graph. Tensors made in it are freed after it.</param>
+    /// <param name="x">Rows, float32 <c>[batch, inputs]</c>.</param>
+    /// <param name="loss">
+    /// From logits <c>[batch, outputs]</c> to a scalar, by operations on the graph. Tensors made in it are freed after it. Gradients of
+    /// this network are not to be asked for inside it.
+    /// </param>
     /// <returns>The loss.</returns>
+    /// <exception cref="ArgumentException">The shape or type of <paramref name="x"/> does not fit.</exception>
     public double AddGradient(Tensor x, Func<Tensor, Tensor> loss)
     {
+        var rows = Run(x);
         using var scope = NewDisposeScope();
-        var value = loss(Forward(x));
-        value.backward();
-        return value.ToDouble();
+        using var logits = empty(rows.Count, rows.Length, requires_grad: true);
+        for (int i = 0; i < rows.Count; i++)
+            rows[i].CopyTo(Values(logits).Slice(i * rows.Length, rows.Length));
+        _inLoss = true;
+        try
+        {
+            var value = loss(logits);
+            value.backward();
+            using var derivatives = logits.grad ?? throw new ArgumentException("the loss does not depend on the logits", nameof(loss));
+            using var dense = derivatives.contiguous();
+            for (int i = 0; i < rows.Count; i++)
+                Values(dense).Slice(i * rows.Length, rows.Length).CopyTo(_backpropagation.LogitGradient[i]);
+            _backpropagation.Backward();
+            return value.ToDouble();
+        }
+        finally
+        {
+            _inLoss = false;
+        }
     }
 
     /// <summary>Sets the gradient to zero.</summary>
@@ -222,6 +261,18 @@ public sealed class Network : IDisposable
         _gradient.Dispose();
         _buffers.Dispose();
     }
+
+    private Rows Run(Tensor x)
+    {
+        if (_inLoss)
+            throw new InvalidOperationException("a loss asked for another gradient of the same network; use one batch for all terms, or Forward and backward");
+        if (x.dtype != ScalarType.Float32 || x.dim() != 2 || x.shape[1] != Architecture.Inputs || x.shape[0] == 0)
+            throw new ArgumentException($"rows of type {x.dtype} and shape [{string.Join(", ", x.shape)}]; expected Float32 and [batch, {Architecture.Inputs}]", nameof(x));
+        using var dense = x.contiguous();
+        return _backpropagation.Forward(Values(dense), (int)x.shape[0]);
+    }
+
+    private static Span<float> Values(Tensor tensor) => MemoryMarshal.Cast<byte, float>(tensor.bytes);
 
     private Tensor Apply(NetworkModule module, Tensor h)
     {

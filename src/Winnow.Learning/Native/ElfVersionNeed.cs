@@ -11,6 +11,7 @@ namespace Winnow.Learning;
 internal static class ElfVersionNeed
 {
     private const ushort WeakFlag = 2;
+    private const int MostDemands = 10_000;
     private const uint LoadSegment = 1, DynamicSegment = 2;
     private const long StringTable = 5, StringSize = 10, Rela = 7, RelaSize = 8, JumpRela = 23, JumpRelaSize = 2,
         SymbolVersions = 0x6ffffff0, VersionNeed = 0x6ffffffe, VersionNeedCount = 0x6fffffff;
@@ -54,6 +55,7 @@ internal static class ElfVersionNeed
     {
         ulong strings = Place(dynamic, Entry(dynamic, StringTable)), stringsEnd = strings + Math.Min(Entry(dynamic, StringSize), (ulong)image.Length);
         ulong need = Place(dynamic, Entry(dynamic, VersionNeed)), count = Entry(dynamic, VersionNeedCount);
+        int seen = 0;
         for (ulong i = 0; i < count; i++)
         {
             int auxiliaries = U16(image, need + 2);
@@ -61,6 +63,8 @@ internal static class ElfVersionNeed
             ulong auxiliary = need + U32(image, need + 8);
             for (int j = 0; j < auxiliaries && ofLibrary; j++)
             {
+                if (++seen > MostDemands)
+                    throw new FormatException("too many version demands");
                 if (U32(image, auxiliary) == Hash(version) && NameIs(image, strings + U32(image, auxiliary + 8), stringsEnd, version))
                     return new Demand((int)(auxiliary + 4), U16(image, auxiliary + 4), U16(image, auxiliary + 6));
                 uint step = U32(image, auxiliary + 12);
@@ -109,7 +113,7 @@ internal static class ElfVersionNeed
         (ulong Offset, ulong Size)? table = null;
         for (int i = 0; i < count; i++)
         {
-            ulong header = headers + (ulong)(i * size);
+            ulong header = headers + (ulong)i * (ulong)size;
             uint type = U32(image, header);
             if (type == LoadSegment)
                 segments.Add((U64(image, header + 16), U64(image, header + 8), U64(image, header + 32)));

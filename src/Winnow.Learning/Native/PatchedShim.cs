@@ -13,13 +13,14 @@ internal static class PatchedShim
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
     /// <summary>The folder for copies: <c>WINNOW_CACHE</c>, else <c>winnow</c> in <c>XDG_CACHE_HOME</c> or in <c>~/.cache</c>.</summary>
-    public static string CacheFolder()
+    public static string CacheFolder(Func<string, string?> environment)
     {
-        string? own = Environment.GetEnvironmentVariable("WINNOW_CACHE");
-        if (!string.IsNullOrEmpty(own))
+        if (environment("WINNOW_CACHE") is { Length: > 0 } own)
             return Path.GetFullPath(own);
-        string? xdg = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
-        return Path.Combine(string.IsNullOrEmpty(xdg) ? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache") : Path.GetFullPath(xdg), "winnow");
+        string caches = environment("XDG_CACHE_HOME") is { Length: > 0 } xdg
+            ? xdg
+            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
+        return Path.GetFullPath(Path.Combine(caches, "winnow"));
     }
 
     /// <summary>

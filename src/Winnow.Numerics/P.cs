@@ -1,1 +1,0 @@
-namespace Winnow.Numerics; internal static class Placeholder;

@@ -1,0 +1,48 @@
+using Winnow.Core;
+using Winnow.Learning;
+
+namespace Winnow.Bench.Tests;
+
+public class BenchTests
+{
+    private static readonly BenchCase Case = new("b", "c", "steps/s", Better.Higher, 2, _ => throw new InvalidOperationException());
+
+    [Fact]
+    public void A_missing_peer_is_said_and_not_guessed()
+    {
+        var measurement = TrainingStep.Run(new MlpArchitecture(4, [3], 2, true), 2, ["/no/such/python"], TestContext.Current.CancellationToken);
+        Assert.True(measurement.Ours > 0);
+        Assert.Contains("python3-torch", measurement.MissingPeer, StringComparison.Ordinal);
+        var result = new BenchResult(Case, measurement);
+        Assert.Null(result.Met);
+        Assert.Null(result.Ratio);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void The_peer_trains_the_same_network(bool image)
+    {
+        Architecture architecture = image ? new CnnArchitecture(2, 7, 8, 3, true) : new MlpArchitecture(4, [3], 2, true);
+        var measurement = TrainingStep.Run(architecture, 2, PythonPeer.Candidates, TestContext.Current.CancellationToken);
+        Assert.SkipUnless(measurement.MissingPeer is null, $"there is no {measurement.MissingPeer}");
+        Assert.True(measurement.AccuracyOk);
+        Assert.True(measurement.Theirs > 0);
+        Assert.StartsWith("PyTorch ", measurement.Peer, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(20, 10, true, Better.Higher, true)]
+    [InlineData(19, 10, true, Better.Higher, false)]
+    [InlineData(20, 10, false, Better.Higher, false)]
+    [InlineData(20, 10, true, Better.Lower, true)]
+    [InlineData(21, 10, true, Better.Lower, false)]
+    public void A_target_is_met_by_the_ratio_and_equal_results(double ours, double theirs, bool accurate, Better better, bool met) =>
+        Assert.Equal(met, new BenchResult(Case with { Better = better }, new BenchMeasurement(ours, "p", theirs, accurate)).Met);
+
+    [Fact]
+    public void The_json_has_the_recorded_fields() =>
+        Assert.Equal(
+            """{"bench":"b","case":"c","ours":3,"peer":"p","theirs":2,"unit":"steps/s","ratio":1.5,"better":"higher","target":2,"accuracy_ok":true,"missing_peer":null}""",
+            new BenchResult(Case, new BenchMeasurement(3, "p", 2, true)).ToJson().ToJsonString());
+}
