@@ -26,7 +26,7 @@ internal static class ParquetTableReader
         {
             return ReadAsync(file, request).GetAwaiter().GetResult();
         }
-        catch (Exception e) when (e is not (InputException or OperationCanceledException or IOException { InnerException: null } or UnauthorizedAccessException))
+        catch (Exception e) when (e is not (InputException or OperationCanceledException))
         {
             // The library reports damage with whatever its parser stumbles over.
             throw new InputException($"{request.Where}: found damaged Parquet data ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); expected a whole Parquet file. {Damaged}", e);
@@ -71,9 +71,11 @@ internal static class ParquetTableReader
     }
 
     /// <summary>One column of one row group.</summary>
-    private sealed class Column(ParquetRowGroupReader group, DataField field, int firstRow, string shown, ReadRequest request)
+    private sealed class Column(ParquetRowGroupReader group, DataField data, int firstRow, string shown, ReadRequest request)
     {
         private int Rows => (int)group.RowCount;
+
+        private bool IsText => data.ClrType == typeof(string) || data.ClrType == typeof(ReadOnlyMemory<char>);
 
         public async Task ReadInto(float[] values, int feature, int features)
         {
@@ -90,10 +92,10 @@ internal static class ParquetTableReader
 
         public async Task ReadInto(LabelEncoder encoder)
         {
-            if (field.ClrType == typeof(string))
+            if (IsText)
             {
                 var texts = new string?[Rows];
-                await group.ReadAsync(field, texts.AsMemory()!, cancellationToken: request.Cancellation).ConfigureAwait(false);
+                await group.ReadAsync(data, texts.AsMemory()!, cancellationToken: request.Cancellation).ConfigureAwait(false);
                 for (int i = 0; i < texts.Length; i++)
                     encoder.Add(string.IsNullOrWhiteSpace(texts[i]) ? throw NoLabel(i) : texts[i].AsSpan().Trim());
                 return;
@@ -107,7 +109,7 @@ internal static class ParquetTableReader
 
         private string Where(int i) => $"{request.Where}, row {firstRow + i}, {shown}";
 
-        private Task<double?[]> Numbers() => Type.GetTypeCode(field.ClrType) switch
+        private Task<double?[]> Numbers() => Type.GetTypeCode(data.ClrType) switch
         {
             TypeCode.Boolean => Numbers<bool>(b => b ? 1 : 0),
             TypeCode.SByte => Numbers<sbyte>(x => x),
@@ -121,19 +123,19 @@ internal static class ParquetTableReader
             TypeCode.Single => Numbers<float>(x => x),
             TypeCode.Double => Numbers<double>(x => x),
             TypeCode.Decimal => Numbers<decimal>(x => (double)x),
-            _ => throw InputException.At($"{request.Where}, {shown}", $"values of type {field.ClrType.Name}", "numbers or booleans", "Encode the column as numbers or remove it."),
+            _ => throw InputException.At($"{request.Where}, {shown}", IsText ? "text" : $"values of type {data.ClrType.Name}", "numbers or booleans", "Encode the column as numbers or remove it."),
         };
 
         private async Task<double?[]> Numbers<T>(Func<T, double> convert) where T : struct
         {
-            if (field.IsNullable)
+            if (data.IsNullable)
             {
                 var optional = new T?[Rows];
-                await group.ReadAsync(field, optional.AsMemory(), cancellationToken: request.Cancellation).ConfigureAwait(false);
+                await group.ReadAsync(data, optional.AsMemory(), cancellationToken: request.Cancellation).ConfigureAwait(false);
                 return Array.ConvertAll(optional, x => x is { } v ? convert(v) : (double?)null);
             }
             var values = new T[Rows];
-            await group.ReadAsync(field, values.AsMemory(), cancellationToken: request.Cancellation).ConfigureAwait(false);
+            await group.ReadAsync(data, values.AsMemory(), cancellationToken: request.Cancellation).ConfigureAwait(false);
             return Array.ConvertAll(values, x => (double?)convert(x));
         }
     }
