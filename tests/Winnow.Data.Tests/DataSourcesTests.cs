@@ -1,4 +1,5 @@
 using Winnow.Core;
+using Winnow.Data.Readers;
 using static Winnow.Data.Tests.Scratch;
 
 namespace Winnow.Data.Tests;
@@ -76,6 +77,15 @@ public sealed class DataSourcesTests : IDisposable
         if (!OperatingSystem.IsWindows())
             File.SetUnixFileMode(path, UnixFileMode.None);
         Refused(() => Open(path), "secret.csv: found a file this user may not read", "chmod u+r");
+    }
+
+    [Fact]
+    public void What_the_system_refuses_becomes_a_line_with_a_remedy()
+    {
+        string path = _scratch.Write("x.csv", "1");
+        Refused(() => InputFile.Reading<int>(path, () => throw new UnauthorizedAccessException()), "x.csv: found a file this user may not read; expected a readable file. Change its permissions");
+        Refused(() => InputFile.Reading<int>(_scratch.Folder, () => throw new UnauthorizedAccessException()), "found a folder; expected a file. Name the file inside it.");
+        Refused(() => InputFile.Reading<int>(path, () => throw new IOException("Input/output error")), "x.csv: found a file the system cannot read (Input/output error)");
     }
 
     [Fact]
