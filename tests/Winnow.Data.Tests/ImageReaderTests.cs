@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.IO.Compression;
 using SkiaSharp;
 using static Winnow.Data.Tests.Scratch;
@@ -202,6 +203,40 @@ public sealed class ImageReaderTests : IDisposable
         _scratch.Write("set/a/1.png", GreyImage(2, 2, 1));
         _scratch.Write("set/b/2.png", GreyImage(3, 2, 1));
         Refused(() => Open(_scratch.Path("set")), "2.png: found an image of 3x2 pixels; expected 2x2 pixels, as 1.png has", "Resize");
+    }
+
+    [Fact]
+    public void Image_header_that_promises_more_than_the_file_can_hold_is_refused_before_anything_is_allocated()
+    {
+        byte[] png = GreyImage(4, 4, 9);
+        _scratch.Write("set/b/1.png", png);
+        string path = _scratch.Write("set/a/1.png", png);
+        void OpenWith(string file, byte[] bytes)
+        {
+            File.WriteAllBytes(file, bytes);
+            Open(_scratch.Path("set"));
+        }
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Refused(() => OpenWith(path, WithSize(png, 16_000, 16_000)), $"{path}: found a header that promises 16000x16000 pixels in a file of {png.Length} bytes");
+        Refused(() => OpenWith(path, WithSize(png, 100_000, 1)), "found an image of 100000x1 pixels; expected at most 16384 on a side");
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1 << 20);
+    }
+
+    /// <summary>A PNG whose header states another size: bytes 16 to 23, guarded by the CRC-32 of bytes 12 to 28.</summary>
+    private static byte[] WithSize(byte[] png, int width, int height)
+    {
+        byte[] changed = [.. png];
+        BinaryPrimitives.WriteInt32BigEndian(changed.AsSpan(16), width);
+        BinaryPrimitives.WriteInt32BigEndian(changed.AsSpan(20), height);
+        uint crc = uint.MaxValue;
+        foreach (byte b in changed.AsSpan(12, 17))
+        {
+            crc ^= b;
+            for (int bit = 0; bit < 8; bit++)
+                crc = (crc >> 1) ^ ((crc & 1) * 0xedb88320u);
+        }
+        BinaryPrimitives.WriteUInt32BigEndian(changed.AsSpan(29), ~crc);
+        return changed;
     }
 
     [Fact]

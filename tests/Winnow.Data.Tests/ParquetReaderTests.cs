@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Parquet;
 using Parquet.Schema;
 using Winnow.Core;
@@ -69,7 +70,25 @@ public sealed class ParquetReaderTests : IDisposable
     public void Truncated_file_is_refused()
     {
         byte[] whole = Table();
-        Refused(() => Open(_scratch.Write("t.parquet", whole[..^9])), "t.parquet: found damaged Parquet data");
+        Refused(() => Open(_scratch.Write("t.parquet", whole[..^9])), $"t.parquet, byte {whole.Length - 13}: found", "expected 'PAR1', the end of a Parquet file. The file is cut short");
+        Refused(() => Open(_scratch.Write("t.parquet", whole[..10])), "t.parquet: found 10 bytes; expected a Parquet file");
+    }
+
+    [Fact]
+    public void Headers_that_promise_more_than_the_file_has_are_refused_before_anything_is_allocated()
+    {
+        byte[] footer = Table();
+        BinaryPrimitives.WriteUInt32LittleEndian(footer.AsSpan(footer.Length - 8), 2_000_000_000);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Refused(() => Open(_scratch.Write("t.parquet", footer)), $"t.parquet, byte {footer.Length - 8}: found a footer of 2000000000 bytes in a file of {footer.Length}");
+
+        // The first page: thrift field 1 (its kind), then field 2, the uncompressed size, as a variable-length integer.
+        byte[] page = Table();
+        Assert.Equal(0x15, page[4]);
+        Assert.Equal(0x15, page[6]);
+        byte[] promising = [.. page[..7], 0xff, 0xff, 0xff, 0xff, 0x0f, .. page[12..]];
+        Refused(() => Open(_scratch.Write("t.parquet", promising)), "t.parquet, byte 4: found a page header that does not fit the file");
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 4 << 20);
     }
 
     [Fact]

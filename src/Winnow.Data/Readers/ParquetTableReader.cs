@@ -8,8 +8,6 @@ namespace Winnow.Data.Readers;
 /// <summary>Parquet files of flat columns: numbers and booleans as features, anything printable as the label.</summary>
 internal static class ParquetTableReader
 {
-    /// <summary>More values than this per byte of the file are not believed.</summary>
-    private const int ValuesPerByte = 1000;
     private const string Damaged = "The file is cut short or damaged; write it again.";
 
     /// <summary>Reads a file.</summary>
@@ -36,6 +34,7 @@ internal static class ParquetTableReader
     private static async Task<Table> ReadAsync(Stream file, ReadRequest request)
     {
         string where = request.Where;
+        ParquetGuard.RequireFooter(file, where);
         await using var parquet = await ParquetReader.CreateAsync(file, leaveStreamOpen: true, cancellationToken: request.Cancellation).ConfigureAwait(false);
         var fields = parquet.Schema.DataFields;
         if (parquet.Schema.Fields.Count != fields.Length || fields.FirstOrDefault(f => f.IsArray) is not null)
@@ -50,8 +49,9 @@ internal static class ParquetTableReader
         }
         if (rows == 0)
             throw InputException.At(where, "no rows", "data", "Check that it was written completely.");
-        if (rows * fields.Length > (Int128)file.Length * ValuesPerByte)
+        if (rows * fields.Length > ParquetGuard.MostValues(file))
             throw InputException.At(where, $"a header that promises {rows} rows of {fields.Length} columns in {Excerpt.Of(file.Length)} bytes", "a header that agrees with the file", Damaged);
+        ParquetGuard.RequirePages(file, parquet.Metadata, where, request.Cancellation);
         request.Limits.Require(where, rows * plan.Features.Length, sizeof(float));
         var values = new float[(long)rows * plan.Features.Length];
         var encoder = new LabelEncoder(where, request.Limits);
