@@ -22,7 +22,7 @@ internal static class HarnessBench
     private static BenchMeasurement Overhead(CancellationToken cancellation)
     {
         var arena = Catalogue.Arena("continual");
-        var trial = Plan("naive", "task.epochs", "200", cancellation);
+        var trial = Plan("naive", "task.epochs", "1000", cancellation);
         using var folder = new Scratch();
         var (harness, bare) = (new List<double>(), new List<double>());
         for (int i = 0; i < 4; i++)
