@@ -15,6 +15,18 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
             "Trains on each task as it comes and does nothing against forgetting.", (s, _) => new Learner(s), tags: ["lower-bound"]);
         Baseline<ExperienceReplayOptions>("er", "Experience replay", "Chaudhry et al., On tiny episodic memories in continual learning, arXiv 1902.10486", 2019,
             "Keeps a reservoir of past rows and learns from them beside every new batch.", (s, o) => new Learner(s, new ExperienceReplay(s, o)), tags: ["replay"]);
+        Baseline<DerPlusPlusOptions>("der-pp", "DER++", "Buzzega et al., Dark experience for general continual learning, NeurIPS 2020, arXiv 2004.07211", 2020,
+            "Replays past rows with the logits the network gave them then, and holds it to both labels and logits.", (s, o) => new Learner(s, new DerPlusPlus(s, o)), tags: ["replay", "distillation"]);
+        Baseline<ErAceOptions>("er-ace", "ER-ACE", "Caccia et al., New insights on reducing abrupt representation change in online continual learning, ICLR 2022, arXiv 2104.05025", 2022,
+            "Replay in which new rows compete only among the classes of their own mini-batch, so that old classes are not pushed away.", (s, o) => new Learner(s, new ErAce(s, o)), tags: ["replay"]);
+        Baseline<AGemOptions>("agem", "A-GEM", "Chaudhry et al., Efficient lifelong learning with A-GEM, ICLR 2019, arXiv 1812.00420", 2019,
+            "Removes from each gradient the part that would increase the loss on a batch from memory.", (s, o) => new Learner(s, new AGem(s, o)), tags: ["replay", "gradient projection"]);
+        Baseline<OnlineEwcOptions>("ewc", "Online EWC", "Kirkpatrick et al., Overcoming catastrophic forgetting in neural networks, PNAS 2017, arXiv 1612.00796; Schwarz et al., Progress and compress, ICML 2018, arXiv 1805.06370", 2018,
+            "Holds each weight near its old value as firmly as the network's answers depend on it: the Fisher information.", (s, o) => new Learner(s, new OnlineEwc(s, o)), [Boundaries], ["regularisation"]);
+        Baseline<SynapticIntelligenceOptions>("si", "Synaptic intelligence", "Zenke et al., Continual learning through synaptic intelligence, ICML 2017, arXiv 1703.04200", 2017,
+            "Holds each weight near its old value as firmly as its path lowered the loss while training.", (s, o) => new Learner(s, new SynapticIntelligence(s, o)), [Boundaries], ["regularisation"]);
+        Baseline<LearningWithoutForgettingOptions>("lwf", "Learning without forgetting", "Li and Hoiem, Learning without forgetting, ECCV 2016, arXiv 1606.09282", 2016,
+            "Keeps a copy of the network at the end of each task and holds the answers on new rows to what it would have said.", (s, o) => new Learner(s, new LearningWithoutForgetting(s, o)), [Boundaries], ["distillation"]);
     }
 
     /// <inheritdoc/>

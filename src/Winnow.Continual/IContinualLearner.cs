@@ -108,6 +108,13 @@ public sealed record LearnerSetup
     /// <summary>A random stream for one purpose.</summary>
     public required Func<string, SeededRandom> Random { get; init; }
 
+    /// <summary>Counts the parameters of the initial network, by making one.</summary>
+    public int CountParameters()
+    {
+        using var network = Network();
+        return network.ParameterValues.Length;
+    }
+
     /// <summary>Stops long work inside a call.</summary>
     public CancellationToken Cancellation { get; init; }
 }
