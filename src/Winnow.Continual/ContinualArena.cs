@@ -71,25 +71,13 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
         var data = DataSources.Open(trial.Data.Source, trial.Data.Reading, context.Cancellation);
         if (data.Hash != trial.Data.Hash)
             throw InputException.At(trial.Data.Source, $"content {data.Hash[..12]}", $"the content the study was planned with, {trial.Data.Hash[..12]}", "The file changed: start the study anew.");
-        using var stream = StreamFactory.Make(data, trial.Task, options, context.Random("stream"));
-        var plan = StreamFactory.Plan(stream, options);
-        using var encoder = options is PretrainedOptions pretrained ? Encoder.Train(data, stream.FirstGroup!, pretrained, context) : null;
-        var setup = new LearnerSetup
-        {
-            Network = () => encoder?.Clone() ?? StreamFactory.Network(data, options, context.Random("weights")),
-            Pretrained = encoder is not null,
-            Width = data.Width,
-            Classes = data.LabelNames.Count,
-            Training = plan,
-            Random = purpose => context.Random($"method/{purpose}"),
-            Cancellation = context.Cancellation,
-        };
-        using var learner = Create(trial, setup);
-        var result = Protocol.Run(learner, stream, StreamFactory.Rules(trial.Task), plan, context);
+        using var prepared = PreparedStream.Make(data, trial.Task, options, context);
+        using var learner = Create(trial, prepared.Setup);
+        var result = Protocol.Run(learner, prepared, context);
         if (learner is IReportsSeries reports)
             foreach (var (name, value, step) in reports.Series)
                 context.Metric(name, value, step);
-        //KeptLearner.Save(learner, trial, data, stream.Standardiser, context);
+        //KeptLearner.Save(learner, trial, data, prepared.Stream.Standardiser, context);
         return result;
     }
 
