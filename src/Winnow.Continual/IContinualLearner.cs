@@ -126,4 +126,5 @@ public sealed record LearnerSetup
 /// <param name="Epochs">Passes over each task.</param>
 /// <param name="Tasks">Number of tasks.</param>
 /// <param name="Steps">Number of calls to <see cref="IContinualLearner.Observe"/> in the whole stream.</param>
-public sealed record TrainingPlan(double LearningRate, double Momentum, int BatchSize, int Epochs, int Tasks, long Steps);
+/// <param name="Rows">Training rows of the whole stream, each counted once.</param>
+public sealed record TrainingPlan(double LearningRate, double Momentum, int BatchSize, int Epochs, int Tasks, long Steps, long Rows);
