@@ -15,6 +15,12 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
             "Trains on each task as it comes and does nothing against forgetting.", (s, _) => new Learner(s), tags: ["lower-bound"]);
         Baseline<ExperienceReplayOptions>("er", "Experience replay", "Chaudhry et al., On tiny episodic memories in continual learning, arXiv 1902.10486", 2019,
             "Keeps a reservoir of past rows and learns from them beside every new batch.", (s, o) => new Learner(s, new ExperienceReplay(s, o)), tags: ["replay"]);
+
+        Seed<FpfOptions>("fpf", "Forgetting Prioritized Finetuning", "Zhao, Zhou, Long, Jiang and Zhang, Does Continual Learning Equally Forget All Parameters?, ICML, arXiv 2304.04158", 2023,
+            "Repairs the few modules that forget, such as normalisation and head, by a short fine-tune on a small reservoir, once or a few times.", Fpf.Learner, Fpf.Claims, tags: ["replay", "repair"]);
+        Seed<SlcaOptions>("slca", "Slow Learner with Classifier Alignment", "Zhang, Wang, Kang, Chen and Wei, SLCA: Slow Learner with Classifier Alignment for Continual Learning on a Pre-trained Model, ICCV, arXiv 2303.05118", 2023,
+            "Tunes a pre-trained encoder slowly and re-balances the head with features drawn from one normal distribution a class.", (s, o) => new Slca(s, o), Slca.Claims,
+            needs: [Boundaries, NewClasses, Pretrained], tags: ["pre-trained", "no stored rows"]);
     }
 
     /// <inheritdoc/>
@@ -106,7 +112,7 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
 /// <summary>Options of a method that has none.</summary>
 public sealed record NoOptions;
 
-/// <summary>A learner with measurements of its own to record at the end of a stream.</summary>
+/// <summary>A learner, or a part of one, with measurements of its own to record at the end of a stream.</summary>
 public interface IReportsSeries
 {
     /// <summary>Points (name, value, step); names with a slash make a family.</summary>
