@@ -36,6 +36,12 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
             "Answers with the class whose mean is nearest, on the encoder's features or the inputs.", (s, _) => new NearestClassMean(s), tags: ["prototypes"]);
         Baseline<StreamingLdaOptions>("slda", "Streaming LDA", "Hayes and Kanan, Lifelong machine learning with deep streaming linear discriminant analysis, CVPR workshops", 2020,
             "Linear discriminant analysis from running class means and one covariance, on the encoder's features or the inputs.", (s, o) => new StreamingLda(s, o), tags: ["prototypes"]);
+
+        Seed<FpfOptions>("fpf", "Forgetting Prioritized Finetuning", "Zhao, Zhou, Long, Jiang and Zhang, Does Continual Learning Equally Forget All Parameters?, ICML, arXiv 2304.04158", 2023,
+            "Repairs the few modules that forget, such as normalisation and head, by a short fine-tune on a small reservoir, once or a few times.", Fpf.Learner, Fpf.Claims, tags: ["replay", "repair"]);
+        Seed<SlcaOptions>("slca", "Slow Learner with Classifier Alignment", "Zhang, Wang, Kang, Chen and Wei, SLCA: Slow Learner with Classifier Alignment for Continual Learning on a Pre-trained Model, ICCV, arXiv 2303.05118", 2023,
+            "Tunes a pre-trained encoder slowly and re-balances the head with features drawn from one normal distribution a class.", (s, o) => new Slca(s, o), Slca.Claims,
+            needs: [Boundaries, NewClasses, Pretrained], tags: ["pre-trained", "no stored rows"]);
     }
 
     /// <inheritdoc/>
@@ -127,7 +133,7 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
 /// <summary>Options of a method that has none.</summary>
 public sealed record NoOptions;
 
-/// <summary>A learner with measurements of its own to record at the end of a stream.</summary>
+/// <summary>A learner, or a part of one, with measurements of its own to record at the end of a stream.</summary>
 public interface IReportsSeries
 {
     /// <summary>Points (name, value, step); names with a slash make a family.</summary>

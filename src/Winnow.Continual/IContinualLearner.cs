@@ -96,6 +96,9 @@ public sealed record LearnerSetup
     /// <summary>True when <see cref="Network"/> comes with an encoder trained on other data: its features are worth keeping.</summary>
     public bool Pretrained { get; init; }
 
+    /// <summary>True when each task brings classes of its own; false when every task has all of them.</summary>
+    public bool NewClasses { get; init; } = true;
+
     /// <summary>Input values a row.</summary>
     public required int Width { get; init; }
 

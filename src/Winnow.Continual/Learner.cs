@@ -8,7 +8,7 @@ namespace Winnow.Continual;
 /// A network trained by SGD on cross-entropy, with an ordered list of parts: <c>new Learner(setup)</c> is plain fine-tuning,
 /// <c>new Learner(setup, new ExperienceReplay(...))</c> is replay, and parts stack.
 /// </summary>
-public sealed class Learner : IContinualLearner
+public sealed class Learner : IContinualLearner, IReportsSeries
 {
     private readonly IReadOnlyList<IPart> _parts;
     private readonly ILossPart[] _terms;
@@ -38,6 +38,9 @@ public sealed class Learner : IContinualLearner
         Network.LiveState.Select(s => new StateEntry(s.Key, StateKind.Model, s.Value))
             .Concat(_parts.SelectMany(p => p.State))
             .Append(new("steps", StateKind.Counter, _steps));
+
+    /// <summary>What the parts measured.</summary>
+    public IEnumerable<(string Name, double Value, long Step)> Series => _parts.OfType<IReportsSeries>().SelectMany(p => p.Series);
 
     /// <inheritdoc/>
     public void BeginTask(TaskInfo task, Batch train)

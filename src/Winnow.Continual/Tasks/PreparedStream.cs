@@ -28,9 +28,11 @@ internal sealed class PreparedStream : IDisposable
         try
         {
             var encoder = options is PretrainedOptions pretrained ? Encoder.Train(data, stream.FirstGroup!, pretrained, context) : null;
-            return new(stream, StreamFactory.Rules(task), new LearnerSetup
+            var rules = StreamFactory.Rules(task);
+            return new(stream, rules, new LearnerSetup
             {
                 Network = () => encoder?.Clone() ?? StreamFactory.Network(data, options, context.Random("weights")),
+                NewClasses = rules.ClassesArrive,
                 Pretrained = encoder is not null,
                 Width = data.Width,
                 Classes = data.LabelNames.Count,
