@@ -68,6 +68,7 @@ public static class ClassifierAlignment
             throw new ArgumentException("There are no classes to align: at least one task must have been learned.", nameof(labels));
         if (weight.dim() != 2 || weight.shape[0] != classes || bias.dim() != 1 || bias.shape[0] != classes || taskSizes.Sum() != classes)
             throw new ArgumentException($"weights [{string.Join(", ", weight.shape)}], biases [{string.Join(", ", bias.shape)}] and task sizes {string.Join(" + ", taskSizes)} do not fit {classes} classes", nameof(weight));
+        using var grad = enable_grad();
         using var scope = NewDisposeScope();
         // A network without hidden layers is exactly the head.
         using var head = Network.Mlp((int)weight.shape[1], [], classes, batchNorm: false, new SeededRandom(0, "overwritten"));
