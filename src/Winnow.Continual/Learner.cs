@@ -42,7 +42,7 @@ public sealed class Learner : IContinualLearner
     public StepReport Observe(Batch batch)
     {
         using var scope = NewDisposeScope();
-        var step = new Step { Network = Network, New = batch, Index = _steps.item<long>() };
+        var step = new Step { Network = Network, New = batch, Index = _steps.Values<long>()[0] };
         Network.Training = true;
         Batch[] replays = [.. _parts.Select(p => p.Replay(step)).OfType<Batch>()];
         int replayed = replays.Sum(r => r.Count);
@@ -55,7 +55,7 @@ public sealed class Learner : IContinualLearner
         foreach (var part in _parts)
             part.Gradient(step);
         _optimizer.Step();
-        _steps.add_(1);
+        _steps.Values<long>()[0]++;
         foreach (var part in _parts)
             part.AfterStep(step);
         long rows = batch.Count + replayed;
