@@ -4,6 +4,7 @@ using System.Xml.Linq;
 namespace Winnow.Repository.Tests;
 
 /// <summary>What <c>dotnet pack -c Release</c> makes, and the tool installed from it, used away from the repository.</summary>
+[Collection("builds")]
 public sealed class PackageTests(PackageTests.PackedRepository packed) : IClassFixture<PackageTests.PackedRepository>
 {
     private static readonly string Version = (string)XDocument.Parse(Repository.Read("Directory.Build.props")).Descendants("Version").Single();
