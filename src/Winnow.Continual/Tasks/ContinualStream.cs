@@ -1,5 +1,6 @@
 using Winnow.Core;
 using Winnow.Data;
+using Winnow.Learning;
 using static TorchSharp.torch;
 
 namespace Winnow.Continual;
@@ -20,6 +21,7 @@ public sealed class ContinualStream : IDisposable
 
     private ContinualStream(LabelledData data, double testFraction, SeededRandom random)
     {
+        NativeTorch.Require();
         Data = data;
         var (train, test) = Split.Of(data, testFraction, random);
         Standardiser = Standardiser.Fit(data, train);
