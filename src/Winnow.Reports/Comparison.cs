@@ -35,6 +35,12 @@ public sealed record ComparisonRow
     /// <summary>Mean paired difference to that baseline, in the primary metric; NaN when not tested.</summary>
     public double Difference { get; init; } = double.NaN;
 
+    /// <summary>The mean of <see cref="Difference"/> with its 95% interval over the paired seeds.</summary>
+    public Interval DifferenceInterval { get; init; } = new(double.NaN, double.NaN, double.NaN);
+
+    /// <summary>Whether <see cref="Difference"/> is in the row's favour, in the direction of the metric.</summary>
+    public bool BetterThanBaseline { get; init; }
+
     /// <summary>Paired t-test against that baseline; NaN when not tested.</summary>
     public double P { get; init; } = double.NaN;
 
@@ -80,6 +86,9 @@ public sealed class Comparison
     /// <summary>The best row of the first task that is not a bound, or null when nothing finished.</summary>
     public StudyRow? Winner => Rows.FirstOrDefault(r => !IsBound(r.Row) && r.Row.Done.Count > 0)?.Row;
 
+    /// <summary>The rows of a task, best first.</summary>
+    public IReadOnlyList<ComparisonRow> RowsOf(string task) => [.. Rows.Where(r => r.Row.Task == task)];
+
     /// <summary>Whether a method is a bound rather than a competitor.</summary>
     public static bool IsBound(StudyRow row) => row.Method.Tags.Contains(UpperBound) || row.Method.Tags.Contains(LowerBound);
 
@@ -113,22 +122,28 @@ public sealed class Comparison
 
         var pareto = Statistics.Pareto([.. rows.Select(r => (IReadOnlyList<double>)[Cost(r), r.PeakMemoryBytes, r.CpuSeconds])]);
         var best = rows.Where(r => r.Row.Method.Kind == MethodKind.Baseline && !IsBound(r.Row) && !double.IsNaN(Cost(r))).MinBy(Cost);
-        var tested = rows.Select(r => Test(r, best, primary.Name)).ToList();
+        var tested = rows.Select(r => Test(r, best, primary)).ToList();
         var holm = Statistics.Holm([.. tested.Select(t => t.P)]);
         return tested.Select((r, i) => r with { Pareto = pareto[i], PHolm = holm[i] }).OrderBy(r => double.IsNaN(Cost(r))).ThenBy(Cost);
     }
 
-    /// <summary>Pairs the seeds that both have finished.</summary>
-    private static ComparisonRow Test(ComparisonRow row, ComparisonRow? baseline, string metric)
+    /// <summary>Pairs the seeds that both have finished. Bounds are read, not tested: they would only enlarge the family of tests.</summary>
+    private static ComparisonRow Test(ComparisonRow row, ComparisonRow? baseline, MetricCard metric)
     {
-        if (baseline is null || ReferenceEquals(row, baseline) || row.Row.Done.Count == 0)
+        if (baseline is null || ReferenceEquals(row, baseline) || row.Row.Done.Count == 0 || IsBound(row.Row))
             return row;
-        var theirs = baseline.Row.Done.ToDictionary(t => t.Trial.Seed, t => t.Outcome.Metrics.GetValueOrDefault(metric, double.NaN));
-        var pairs = row.Row.Done.Where(t => theirs.ContainsKey(t.Trial.Seed)).Select(t => (Mine: t.Outcome.Metrics.GetValueOrDefault(metric, double.NaN), Theirs: theirs[t.Trial.Seed])).ToList();
-        return pairs.Count == 0 ? row : row with
+        var theirs = baseline.Row.Done.ToDictionary(t => t.Trial.Seed, t => t.Outcome.Metrics.GetValueOrDefault(metric.Name, double.NaN));
+        var pairs = row.Row.Done.Where(t => theirs.ContainsKey(t.Trial.Seed))
+            .Select(t => (Mine: t.Outcome.Metrics.GetValueOrDefault(metric.Name, double.NaN), Theirs: theirs[t.Trial.Seed])).ToList();
+        if (pairs.Count == 0)
+            return row;
+        var difference = Statistics.TInterval([.. pairs.Select(p => p.Mine - p.Theirs)]);
+        return row with
         {
             TestedAgainst = baseline.Row.Label,
-            Difference = pairs.Average(p => p.Mine - p.Theirs),
+            Difference = difference.Mean,
+            DifferenceInterval = difference,
+            BetterThanBaseline = metric.Better == Better.Higher ? difference.Mean > 0 : difference.Mean < 0,
             P = Statistics.PairedTTest([.. pairs.Select(p => p.Mine)], [.. pairs.Select(p => p.Theirs)]),
         };
     }

@@ -60,6 +60,7 @@ public static class ComparisonJson
         ["pareto"] = row.Pareto,
         ["tested_against"] = row.TestedAgainst,
         ["difference"] = Number(row.Difference),
+        ["difference_ci95"] = new JsonArray(Number(row.DifferenceInterval.Low), Number(row.DifferenceInterval.High)),
         ["p"] = Number(row.P),
         ["p_holm"] = Number(row.PHolm),
         ["failed"] = row.Row.Failed.Count,

@@ -12,7 +12,7 @@ public static class ComparisonText
         var text = new StringBuilder();
         foreach (string task in comparison.Tasks)
         {
-            var rows = comparison.Rows.Where(r => r.Row.Task == task).ToList();
+            var rows = comparison.RowsOf(task);
             string? baseline = rows.Select(r => r.TestedAgainst).FirstOrDefault(b => b is not null);
             var metrics = comparison.Arena.Metrics.Take(3).ToList();
             List<string[]> cells = [["", task, .. metrics.Select(m => m.Title), "model", "memory", "peak", "cpu", baseline is null ? "p" : $"p vs {baseline}"]];
@@ -20,7 +20,7 @@ public static class ComparisonText
                 cells.Add([r.Pareto ? "*" : "", r.Row.Label + (r.Row.Failed.Count > 0 ? $" ({r.Row.Failed.Count} failed)" : ""),
                     .. metrics.Select(m => r.Metrics.TryGetValue(m.Name, out var v) ? Format.Of(v, m.Unit) : "–"),
                     Cost(r, "model_bytes"), Cost(r, "memory_bytes"), Format.Bytes(r.PeakMemoryBytes), Format.Seconds(r.CpuSeconds),
-                    Format.P(r.PHolm) + (r.Significant ? r.Difference > 0 ? " +" : " -" : "")]);
+                    Format.P(r.PHolm) + (r.Significant ? r.BetterThanBaseline ? " +" : " -" : "")]);
             int[] widths = [.. Enumerable.Range(0, cells[0].Length).Select(c => cells.Max(row => row[c].Length))];
             foreach (string[] row in cells)
                 text.AppendLine(string.Join("  ", row.Select((cell, c) => c <= 1 ? cell.PadRight(widths[c]) : cell.PadLeft(widths[c]))).TrimEnd());

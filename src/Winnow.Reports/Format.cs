@@ -34,6 +34,12 @@ public static class Format
     /// <summary>A p-value, e.g. <c>0.032</c>, <c>&lt; 0.001</c>.</summary>
     public static string P(double p) => double.IsNaN(p) ? "" : p < 0.001 ? "< 0.001" : p.ToString("F3", CultureInfo.InvariantCulture);
 
+    /// <summary>A p-value in a sentence, e.g. <c>= 0.032</c>, <c>&lt; 0.001</c>.</summary>
+    public static string Equation(double p) => P(p) is ['<', ..] small ? small : $"= {P(p)}";
+
+    /// <summary>A difference with its sign, e.g. <c>+0.021</c>.</summary>
+    public static string Signed(double value, string unit) => Of(value, unit) is var text && value > 0 ? $"+{text}" : text.Replace('-', '−');
+
     private static string Count(double value) => Scaled(value, 1000, ["", "k", "M", "G"]);
 
     private static string Scaled(double value, double step, string[] units)

@@ -39,8 +39,9 @@ public static class Statistics
     }
 
     /// <summary>
-    /// Two-sided p-value of the paired t-test on the differences a − b. Without variance it is 1 for equal samples and 0 for a constant
-    /// difference; NaN for fewer than two pairs.
+    /// Two-sided p-value of the paired t-test on the differences a − b; NaN for fewer than two pairs. Where the differences do not vary
+    /// (beyond rounding) the t statistic does not exist: the p-value is then that of the exact sign-flip test, 1 for equal samples and
+    /// 2 / 2ⁿ for a constant difference, so that two seeds which happen to agree are no proof.
     /// </summary>
     /// <exception cref="ArgumentException">The samples differ in length.</exception>
     public static double PairedTTest(IReadOnlyList<double> a, IReadOnlyList<double> b)
@@ -51,8 +52,9 @@ public static class Statistics
         if (differences.Length < 2)
             return double.NaN;
         double mean = differences.Average(), error = StandardDeviation(differences) / Math.Sqrt(differences.Length);
-        if (error == 0)
-            return mean == 0 ? 1 : 0;
+        double rounding = 1e-12 * a.Concat(b).Max(Math.Abs);
+        if (error <= rounding)
+            return Math.Abs(mean) <= rounding ? 1 : Math.Pow(2, 1 - differences.Length);
         return 2 * StudentT.CDF(0, 1, differences.Length - 1, -Math.Abs(mean / error));
     }
 

@@ -1,0 +1,39 @@
+namespace Winnow.Reports.Plots;
+
+/// <summary>How a row is drawn in every plot of the report.</summary>
+/// <param name="Index">Number of the row's label in the report: what marks of the same method share.</param>
+/// <param name="Ink">Style-sheet colour: <c>m0</c> to <c>m6</c> for highlighted rows, <c>bound</c>, or <c>rest</c>.</param>
+internal readonly record struct MethodStyle(int Index, string Ink)
+{
+    /// <summary>Whether the row has a colour of its own.</summary>
+    public bool Highlighted => Ink[0] == 'm';
+
+    /// <summary>Whether the row is an upper or lower bound.</summary>
+    public bool Bound => Ink == "bound";
+}
+
+/// <summary>
+/// Gives seven rows a colour of their own, the same in all plots: the three best, then the published methods, then the next best.
+/// Twenty colours cannot be told apart; the others are grey and named at their marks.
+/// </summary>
+internal sealed class MethodStyles
+{
+    public const int Colours = 7;
+    private readonly Dictionary<string, MethodStyle> _styles = [];
+
+    public MethodStyles(Comparison comparison)
+    {
+        var labels = comparison.Rows.DistinctBy(r => r.Row.Label).ToList();
+        var competitors = labels.Where(r => !Comparison.IsBound(r.Row) && r.Row.Done.Count > 0).ToList();
+        var chosen = competitors.Take(3).Concat(competitors.Where(r => r.Row.Method.Kind == Core.MethodKind.Seed)).Concat(competitors)
+            .Select(r => r.Row.Label).Distinct().Take(Colours).ToHashSet();
+        int colour = 0;
+        for (int i = 0; i < labels.Count; i++)
+        {
+            string label = labels[i].Row.Label;
+            _styles[label] = new(i, Comparison.IsBound(labels[i].Row) ? "bound" : chosen.Contains(label) ? $"m{colour++}" : "rest");
+        }
+    }
+
+    public MethodStyle this[ComparisonRow row] => _styles[row.Row.Label];
+}

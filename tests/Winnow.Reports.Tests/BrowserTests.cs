@@ -1,0 +1,85 @@
+using System.Text.Json.Nodes;
+
+namespace Winnow.Reports.Tests;
+
+/// <summary>The report in a real browser.</summary>
+public sealed class BrowserTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("winnow-report").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public async Task The_report_is_whole_on_a_desktop_a_phone_in_print_and_in_the_dark()
+    {
+        string? program = HeadlessChromium.Find();
+        Assert.SkipUnless(program is not null, "no chromium, chromium-browser or google-chrome on the PATH");
+        var cancellation = TestContext.Current.CancellationToken;
+        string file = Path.Combine(_folder, "report.html");
+        HtmlReport.Write(file, SyntheticStudy.Comparison(tasks: ["class-incremental", "permuted"]));
+        string? shots = Environment.GetEnvironmentVariable("WINNOW_SHOTS");
+
+        await using var browser = await HeadlessChromium.StartAsync(program!, cancellation);
+        async Task ShotAsync(string name)
+        {
+            if (shots is not null)
+                await browser.ScreenshotAsync(Path.Combine(shots, name + ".png"), cancellation);
+        }
+        await browser.ResizeAsync(1280, 900, cancellation);
+        await browser.DarkAsync(false, cancellation);
+        await browser.OpenAsync(file, cancellation);
+
+        // two tasks, each with one figure of lines (wide and narrow), 13 matrices, one group of bars, two scatter plots
+        Assert.Equal(2 * (1 + 13 + 1 + 2), (int)(await browser.EvaluateAsync(VisiblePlots, cancellation))!);
+        Assert.Equal("0", (await browser.EvaluateAsync("""[...document.querySelectorAll("svg.plot")].filter(s => s.getAttribute("role") !== "img" || !s.getAttribute("aria-label") || !s.querySelector("title")).length""", cancellation))!.ToString());
+        Assert.False((bool)(await browser.EvaluateAsync(Overflows, cancellation))!);
+        await ShotAsync("desktop-light");
+
+        Assert.Equal("m-first", (string)(await browser.EvaluateAsync("""document.querySelector(".results [data-m]") ? "m-first" : "none" """, cancellation))!);
+        await SortAsync(browser, cancellation);
+
+        string light = (await browser.EvaluateAsync(Colours, cancellation))!.ToJsonString();
+        await browser.DarkAsync(true, cancellation);
+        string dark = (await browser.EvaluateAsync(Colours, cancellation))!.ToJsonString();
+        Assert.All(JsonNode.Parse(light)!.AsArray().Zip(JsonNode.Parse(dark)!.AsArray()), p => Assert.NotEqual((string?)p.First, (string?)p.Second));
+        await ShotAsync("desktop-dark");
+
+        await browser.DarkAsync(false, cancellation);
+        await browser.ResizeAsync(375, 812, cancellation);
+        Assert.False((bool)(await browser.EvaluateAsync(Overflows, cancellation))!, (await browser.EvaluateAsync(Widest, cancellation))!.ToString());
+        Assert.Equal(2 * (1 + 13 + 1 + 2), (int)(await browser.EvaluateAsync(VisiblePlots, cancellation))!);
+        await ShotAsync("phone");
+
+        await browser.PrintAsync(true, cancellation);
+        await browser.ResizeAsync(794, 1123, cancellation);
+        await ShotAsync("print");
+        Assert.Empty(browser.Complaints);
+    }
+
+    private const string VisiblePlots = """[...document.querySelectorAll("svg.plot")].filter(s => { const b = s.getBoundingClientRect(); return b.width > 100 && b.height > 50 && s.querySelector("path, rect, circle"); }).length""";
+    private const string Overflows = "document.documentElement.scrollWidth > innerWidth || document.body.scrollWidth > innerWidth";
+    private const string Widest = """JSON.stringify([...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > innerWidth && !e.closest(".scroll")).slice(0, 5).map(e => e.outerHTML.slice(0, 80)))""";
+    private const string Colours = """[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color, getComputedStyle(document.querySelector(".plot [data-m]")).stroke + getComputedStyle(document.querySelector(".plot [data-m]")).fill, getComputedStyle(document.querySelector(".plot text")).fill]""";
+
+    private static async Task SortAsync(HeadlessChromium browser, CancellationToken cancellation)
+    {
+        async Task<double[]> ColumnAsync(int column) =>
+            [.. (await browser.EvaluateAsync($"[...document.querySelector('table.results').tBodies[0].rows].map(r => parseFloat(r.cells[{column}].dataset.value))", cancellation))!.AsArray().Select(v => (double?)v ?? double.NaN)];
+        async Task<string> ClickAsync(int column) =>
+            (string)(await browser.EvaluateAsync($"(() => {{ const h = document.querySelector('table.results').tHead.rows[0].cells[{column}]; h.querySelector('button').click(); return h.getAttribute('aria-sort'); }})()", cancellation))!;
+
+        double[] before = await ColumnAsync(1);
+        Assert.Equal(13, before.Length);
+        Assert.Equal("descending", await ClickAsync(1)); // accuracy: higher is better
+        Assert.Equal(before.OrderDescending(), await ColumnAsync(1));
+        Assert.Equal("ascending", await ClickAsync(1));
+        Assert.Equal(before.Order(), await ColumnAsync(1));
+        Assert.Equal("ascending", await ClickAsync(3)); // forgetting: lower is better
+        Assert.Equal((await ColumnAsync(3)).Order(), await ColumnAsync(3));
+        Assert.Equal(1, (int)(await browser.EvaluateAsync("document.querySelectorAll('table.results [aria-sort]').length", cancellation))!);
+        Assert.Equal("descending", await ClickAsync(7)); // differences: rows without one come last
+        double[] differences = await ColumnAsync(7);
+        Assert.Equal(3, differences.Reverse().TakeWhile(double.IsNaN).Count());
+        await ClickAsync(1);
+    }
+}
