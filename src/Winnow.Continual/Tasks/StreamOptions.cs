@@ -93,7 +93,7 @@ public sealed record PretrainedOptions : StreamOptions
 
     /// <summary>SGD step size of the encoder's training.</summary>
     [Range(0.0, 10.0, MinimumIsExclusive = true), Description("step size of SGD, with momentum 0.9, when the encoder is trained")]
-    public double BaseLearningRate { get; init; } = 0.02;
+    public double BaseLearningRate { get; init; } = 0.01;
 }
 
 /// <summary>Options of a domain-incremental stream: five tasks, no batch normalisation (its statistics would mix the domains).</summary>
