@@ -90,6 +90,10 @@ public sealed record PretrainedOptions : StreamOptions
     /// <summary>Passes of the encoder's training.</summary>
     [Range(1, 1000), Description("passes over the base classes when the encoder is trained")]
     public int BaseEpochs { get; init; } = 30;
+
+    /// <summary>SGD step size of the encoder's training.</summary>
+    [Range(0.0, 10.0, MinimumIsExclusive = true), Description("step size of SGD, with momentum 0.9, when the encoder is trained")]
+    public double BaseLearningRate { get; init; } = 0.01;
 }
 
 /// <summary>Options of a domain-incremental stream: five tasks, no batch normalisation (its statistics would mix the domains).</summary>
