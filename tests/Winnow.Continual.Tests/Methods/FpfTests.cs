@@ -107,12 +107,18 @@ public class FpfTests
     [InlineData(FpfBase.Naive, 0)]
     [InlineData(FpfBase.Naive, 0.3)]
     [InlineData(FpfBase.Er, 0)]
+    [InlineData(FpfBase.DerPp, 0.3)]
     public void Sample_gradients_are_those_of_the_stream_and_of_every_repair(FpfBase on, double distillation)
     {
         using var stream = new SmallStream();
         const int Runs = 3, Steps = 7, Rows = 6;
         using var repaired = Fpf.Learner(stream.Setup, new() { On = on, Runs = Runs, Steps = Steps, BatchSize = Rows, BufferSize = 20, Distillation = distillation });
-        using var alone = on == FpfBase.Er ? new Learner(stream.Setup, new ExperienceReplay(stream.Setup, new() { BufferSize = 20 })) : new Learner(stream.Setup);
+        using var alone = on switch
+        {
+            FpfBase.Er => new Learner(stream.Setup, new ExperienceReplay(stream.Setup, new() { BufferSize = 20 })),
+            FpfBase.DerPp => new Learner(stream.Setup, new DerPlusPlus(stream.Setup, new() { BufferSize = 20 })),
+            _ => new Learner(stream.Setup),
+        };
         var (with, without) = (stream.Train(repaired), stream.Train(alone));
         long repairs = Runs * Steps * Rows * (distillation > 0 ? 2 : 1);
         Assert.Equal(without.Gradients + repairs, with.Gradients);
@@ -189,8 +195,8 @@ public class FpfTests
         stream.Train(naive);
         stream.Train(replay);
         long rows = stream.Tasks.Sum(t => t.Train().Count);
-        Assert.Equal(rows, naive.State.Single(s => s.Name == "fpf.counts").Value.data<long>()[0]);
-        Assert.Equal(rows, replay.State.Single(s => s.Name == "er.counts").Value.data<long>()[0]);
+        Assert.Equal(rows, naive.State.Single(s => s.Name == "fpf.counter").Value.Values<long>()[0]);
+        Assert.Equal(rows, replay.State.Single(s => s.Name == "er.counter").Value.Values<long>()[0]);
         Assert.DoesNotContain(replay.State, s => s.Name.StartsWith("fpf.x", StringComparison.Ordinal));
     }
 
@@ -295,7 +301,7 @@ public class FpfTests
         Network = () => Mlp(),
         Width = TestData.Width,
         Classes = 4,
-        Training = new(0.05, 0, 8, 1, 1, steps),
+        Training = new(0.05, 0, 8, 1, 1, steps, 8 * steps),
         Random = purpose => new SeededRandom(1, purpose),
     };
 

@@ -6,7 +6,7 @@ namespace Winnow.Continual.Tests.Methods;
 
 public class ModuleDynamicsTests
 {
-    private static readonly TrainingPlan Plan = new(0.1, 0, BatchSize: 4, Epochs: 2, Tasks: 2, Steps: 8);
+    private static readonly TrainingPlan Plan = new(0.1, 0, BatchSize: 4, Epochs: 2, Tasks: 2, Steps: 8, Rows: 16);
 
     private static LearnerSetup Setup() => new()
     {
