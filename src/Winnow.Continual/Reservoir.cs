@@ -38,6 +38,9 @@ public sealed class Reservoir : IDisposable
     /// <summary>Rows kept at most.</summary>
     public int Capacity { get; }
 
+    /// <summary>Whether a vector is stored beside each row.</summary>
+    public bool StoresExtra => _extra is not null;
+
     /// <summary>Rows offered so far.</summary>
     public long Offered => Counter[0];
 

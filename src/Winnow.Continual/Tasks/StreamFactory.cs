@@ -85,7 +85,7 @@ internal static class StreamFactory
     public static Network Network(IReadOnlyList<int> shape, int classes, StreamOptions options, SeededRandom random) => options.Model switch
     {
         ModelKind.Cnn => Learning.Network.Cnn(shape[0], shape[1], shape[2], classes, options.BatchNorm, random),
-        _ => Learning.Network.Mlp(shape.Aggregate(1, (a, b) => a * b), [options.Hidden, options.Hidden], classes, options.BatchNorm, random),
+        _ => Learning.Network.Mlp(shape.Aggregate(1, (a, b) => a * b), [options.Hidden, (options as PretrainedOptions)?.Features ?? options.Hidden], classes, options.BatchNorm, random),
     };
 
     private static Func<Tensor, Tensor> Permutation(int width, SeededRandom? random)
