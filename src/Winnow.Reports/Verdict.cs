@@ -5,18 +5,18 @@ namespace Winnow.Reports;
 /// <summary>What a comparison says, in a few sentences: which method wins, by how much, and whether chance could have done it.</summary>
 public static class Verdict
 {
-    /// <summary>The verdict on one task.</summary>
-    public static string Of(Comparison comparison, string task)
+    /// <summary>The verdict on one task, sentence by sentence; the first says who wins.</summary>
+    public static IReadOnlyList<string> Of(Comparison comparison, string task)
     {
         var metric = comparison.Primary;
         var rows = comparison.RowsOf(task);
         var competitors = rows.Where(r => !Comparison.IsBound(r.Row) && Has(r, metric)).ToList();
         if (competitors.Count == 0)
-            return "No trial of a competing method finished: there is nothing to compare.";
+            return ["No trial of a competing method finished: there is nothing to compare."];
         var best = competitors[0];
         int seeds = best.Row.Done.Count;
         string over = seeds == 1 ? "one seed, so without an interval" : $"{seeds} seeds";
-        var sentences = new List<string> { $"{best.Row.Label} has the {(metric.Better == Better.Higher ? "highest" : "lowest")} {metric.Title}: {WithInterval(best.Metrics[metric.Name], metric.Unit)} over {over}." };
+        var sentences = new List<string> { $"{(competitors.Count == 1 ? $"{best.Row.Label} is the only competitor, with {metric.Title}" : $"Of {competitors.Count} competitors {best.Row.Label} has the {(metric.Better == Better.Higher ? "highest" : "lowest")} {metric.Title},")} {WithInterval(best.Metrics[metric.Name], metric.Unit)} over {over}." };
         string? baseline = competitors.Select(r => r.TestedAgainst).FirstOrDefault(b => b is not null);
         if (competitors.Count > 1)
             sentences.Add(best.TestedAgainst is null ? Unbeaten(best, competitors, baseline) : AgainstBaseline(best, competitors, metric));
@@ -25,7 +25,7 @@ public static class Verdict
         int failed = rows.Sum(r => r.Row.Failed.Count);
         if (failed > 0)
             sentences.Add($"{Count(failed, "trial")} failed and {(failed == 1 ? "is" : "are")} not in these numbers.");
-        return string.Join(' ', sentences);
+        return sentences;
     }
 
     /// <summary>The best row is itself the best baseline, or there is no baseline to test against.</summary>
@@ -50,7 +50,7 @@ public static class Verdict
             return $"{against}; with fewer than two common seeds this cannot be tested.";
         int tests = competitors.Count(r => !double.IsNaN(r.PHolm));
         string p = $"p {Format.Equation(best.PHolm)} after Holm's correction over {Count(tests, "test")}";
-        return best.Significant ? $"{against}: significant, {p}." : $"{against}: not significant, {p}. On these seeds the two cannot be told apart.";
+        return best.Significant ? $"{against}: significant ({p})." : $"{against}: not significant ({p}), so these seeds cannot tell the two apart.";
     }
 
     private static string? Bounds(IReadOnlyList<ComparisonRow> rows, MetricCard metric)

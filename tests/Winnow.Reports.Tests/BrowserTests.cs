@@ -35,7 +35,6 @@ public sealed class BrowserTests : IDisposable
         Assert.False((bool)(await browser.EvaluateAsync(Overflows, cancellation))!);
         await ShotAsync("desktop-light");
 
-        Assert.Equal("m-first", (string)(await browser.EvaluateAsync("""document.querySelector(".results [data-m]") ? "m-first" : "none" """, cancellation))!);
         await SortAsync(browser, cancellation);
 
         string light = (await browser.EvaluateAsync(Colours, cancellation))!.ToJsonString();
@@ -74,11 +73,11 @@ public sealed class BrowserTests : IDisposable
         Assert.Equal(before.OrderDescending(), await ColumnAsync(1));
         Assert.Equal("ascending", await ClickAsync(1));
         Assert.Equal(before.Order(), await ColumnAsync(1));
-        Assert.Equal("ascending", await ClickAsync(3)); // forgetting: lower is better
-        Assert.Equal((await ColumnAsync(3)).Order(), await ColumnAsync(3));
+        Assert.Equal("ascending", await ClickAsync(5)); // forgetting: lower is better
+        Assert.Equal((await ColumnAsync(5)).Order(), await ColumnAsync(5));
         Assert.Equal(1, (int)(await browser.EvaluateAsync("document.querySelectorAll('table.results [aria-sort]').length", cancellation))!);
-        Assert.Equal("descending", await ClickAsync(7)); // differences: rows without one come last
-        double[] differences = await ColumnAsync(7);
+        Assert.Equal("descending", await ClickAsync(2)); // differences: rows without one come last
+        double[] differences = await ColumnAsync(2);
         Assert.Equal(3, differences.Reverse().TakeWhile(double.IsNaN).Count());
         await ClickAsync(1);
     }
