@@ -64,7 +64,7 @@ public static class HtmlReport
 
     private static Markup VerdictOf(Comparison comparison, string task)
     {
-        var sentences = Verdict.Of(comparison, task);
+        var sentences = Verdict.Sentences(comparison, task);
         return Markup.Of($"<strong>{sentences[0]}</strong> {string.Join(' ', sentences.Skip(1))}");
     }
 

@@ -5,8 +5,11 @@ namespace Winnow.Reports;
 /// <summary>What a comparison says, in a few sentences: which method wins, by how much, and whether chance could have done it.</summary>
 public static class Verdict
 {
-    /// <summary>The verdict on one task, sentence by sentence; the first says who wins.</summary>
-    public static IReadOnlyList<string> Of(Comparison comparison, string task)
+    /// <summary>The verdict on one task.</summary>
+    public static string Of(Comparison comparison, string task) => string.Join(' ', Sentences(comparison, task));
+
+    /// <summary>The verdict sentence by sentence; the first says who wins.</summary>
+    internal static IReadOnlyList<string> Sentences(Comparison comparison, string task)
     {
         var metric = comparison.Primary;
         var rows = comparison.RowsOf(task);
@@ -16,7 +19,7 @@ public static class Verdict
         var best = competitors[0];
         int seeds = best.Row.Done.Count;
         string over = seeds == 1 ? "one seed, so without an interval" : $"{seeds} seeds";
-        var sentences = new List<string> { $"{(competitors.Count == 1 ? $"{best.Row.Label} is the only competitor, with {metric.Title}" : $"Of {competitors.Count} competitors {best.Row.Label} has the {(metric.Better == Better.Higher ? "highest" : "lowest")} {metric.Title},")} {WithInterval(best.Metrics[metric.Name], metric.Unit)} over {over}." };
+        var sentences = new List<string> { $"{best.Row.Label} has the {(metric.Better == Better.Higher ? "highest" : "lowest")} {metric.Title}: {WithInterval(best.Metrics[metric.Name], metric.Unit)} over {over}." };
         string? baseline = competitors.Select(r => r.TestedAgainst).FirstOrDefault(b => b is not null);
         if (competitors.Count > 1)
             sentences.Add(best.TestedAgainst is null ? Unbeaten(best, competitors, baseline) : AgainstBaseline(best, competitors, metric));
@@ -50,7 +53,7 @@ public static class Verdict
             return $"{against}; with fewer than two common seeds this cannot be tested.";
         int tests = competitors.Count(r => !double.IsNaN(r.PHolm));
         string p = $"p {Format.Equation(best.PHolm)} after Holm's correction over {Count(tests, "test")}";
-        return best.Significant ? $"{against}: significant ({p})." : $"{against}: not significant ({p}), so these seeds cannot tell the two apart.";
+        return best.Significant ? $"{against}: significant, {p}." : $"{against}: not significant, {p}. On these seeds the two cannot be told apart.";
     }
 
     private static string? Bounds(IReadOnlyList<ComparisonRow> rows, MetricCard metric)

@@ -50,7 +50,8 @@ public sealed class BrowserTests : IDisposable
         await ShotAsync("phone");
 
         await browser.PrintAsync(true, cancellation);
-        await browser.ResizeAsync(794, 1123, cancellation);
+        await browser.ResizeAsync(688, 1010, cancellation); // A4 between its margins
+        Assert.False((bool)(await browser.EvaluateAsync(Overflows, cancellation))!, (await browser.EvaluateAsync(Widest, cancellation))!.ToString());
         await ShotAsync("print");
         Assert.Empty(browser.Complaints);
     }

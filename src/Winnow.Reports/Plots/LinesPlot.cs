@@ -16,7 +16,8 @@ internal static class LinesPlot
         var lines = rows.Select(r => (Row: r, Points: SeriesData.Line(r.Row, card.Series))).Where(l => l.Points.Count > 0).ToList();
         if (lines.Count == 0)
             return null;
-        return Markup.Of($"""<div class="wide-only">{Sized(card, lines, styles, title, 1080, 440, 190)}</div><div class="narrow-only">{Sized(card, lines, styles, title, 350, 380, 112)}</div>""");
+        int label = (int)lines.Max(l => TextFit.Width(l.Row.Row.Label)) + 30;
+        return Markup.Of($"""<div class="wide-only">{Sized(card, lines, styles, title, 960, 420, Math.Min(label, 190))}</div><div class="narrow-only">{Sized(card, lines, styles, title, 350, 380, Math.Min(label, 112))}</div>""");
     }
 
     private static Markup Sized(FigureCard card, List<(ComparisonRow Row, IReadOnlyList<(long Step, Interval Value)> Points)> lines, MethodStyles styles, string title, int width, int height, int right)

@@ -36,7 +36,7 @@ internal static class ParetoPlot
         plot.Axes(cost, metric.Title);
         var order = Enumerable.Range(0, points.Count).OrderBy(i => !best[i]).ThenBy(i => !styles[points[i].Row].Highlighted).ToList();
         var labels = LabelPlacement.Place([.. order.Select(i => (plot.Pixel(x.At(points[i].Cost), points[i].Value.Mean), TextFit.Shorten(points[i].Row.Row.Label, 130)))],
-            [.. points.Select(p => Area.Around(plot.Pixel(x.At(p.Cost), p.Value.Mean), 5)), .. stairs.Zip(stairs.Skip(1), (a, b) => Area.Between(plot.Pixel(a.X, a.Y), plot.Pixel(b.X, b.Y)))], new(Space.Left + 2, Space.Top - 10, Width - 4, Height - Space.Bottom));
+            [.. points.Select(p => Area.Around(plot.Pixel(x.At(p.Cost), p.Value.Mean), 6)), .. stairs.Zip(stairs.Skip(1), (a, b) => Area.Between(plot.Pixel(a.X, a.Y), plot.Pixel(b.X, b.Y)))], new(Space.Left + 2, Space.Top - 10, Width - 4, Height - Space.Bottom));
         for (int k = 0; k < order.Count; k++)
             if (labels[k] is { } at)
                 plot.Text(at.X, at.Y, TextFit.Shorten(points[order[k]].Row.Row.Label, 130), "start", styles[points[order[k]].Row].Highlighted ? "name" : "name rest", styles[points[order[k]].Row]);
