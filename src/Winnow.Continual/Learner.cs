@@ -8,7 +8,7 @@ namespace Winnow.Continual;
 /// A network trained by SGD on cross-entropy, with an ordered list of parts: <c>new Learner(setup)</c> is plain fine-tuning,
 /// <c>new Learner(setup, new ExperienceReplay(...))</c> is replay, and parts stack.
 /// </summary>
-public sealed class Learner : IContinualLearner
+public sealed class Learner : IContinualLearner, IReportsSeries
 {
     private readonly IReadOnlyList<IPart> _parts;
     private readonly ILossPart[] _terms;
@@ -39,6 +39,9 @@ public sealed class Learner : IContinualLearner
             .Concat(_parts.SelectMany(p => p.State))
             .Append(new("steps", StateKind.Counter, _steps));
 
+    /// <summary>What the parts measured.</summary>
+    public IEnumerable<(string Name, double Value, long Step)> Series => _parts.OfType<IReportsSeries>().SelectMany(p => p.Series);
+
     /// <inheritdoc/>
     public void BeginTask(TaskInfo task, Batch train)
     {
@@ -51,7 +54,7 @@ public sealed class Learner : IContinualLearner
     public StepReport Observe(Batch batch)
     {
         using var scope = NewDisposeScope();
-        var step = new Step { Network = Network, New = batch, Index = _steps.item<long>() };
+        var step = new Step { Network = Network, New = batch, Index = _steps.Values<long>()[0] };
         Network.Training = true;
         var objective = _objective?.Objective(step);
         Batch[] replays = [.. _parts.Select(p => p.Replay(step)).OfType<Batch>()];
@@ -69,7 +72,7 @@ public sealed class Learner : IContinualLearner
         foreach (var part in _parts)
             part.Gradient(step);
         _optimizer.Step();
-        _steps.add_(1);
+        _steps.Values<long>()[0]++;
         foreach (var part in _parts)
             part.AfterStep(step);
         return step.Report + new StepReport(loss, x.shape[0], x.shape[0], replayed);

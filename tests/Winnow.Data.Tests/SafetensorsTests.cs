@@ -45,7 +45,7 @@ public sealed class SafetensorsTests : IDisposable
 
     [Fact]
     public void What_is_written_is_read_back_bit_for_bit() =>
-        Gen.Select(Gen.String[1, 12], Gen.Int[0, 4].Array[0, 3], Gen.Single).Array[1, 6].Sample(drawn =>
+        Assert.All(Gen.Select(Gen.String[1, 12], Gen.Int[0, 4].Array[0, 3], Gen.Single).Array[1, 6].Fixed(200), drawn =>
         {
             var tensors = drawn.Where(d => d.Item1 != "__metadata__").DistinctBy(d => Clean(d.Item1))
                 .Select((d, i) => (Name: Clean(d.Item1), Shape: d.Item2.Select(x => (long)x).ToArray(), Values: Enumerable.Range(0, d.Item2.Aggregate(1, (a, b) => a * b)).Select(k => d.Item3 + k).ToArray())).ToArray();
@@ -59,7 +59,7 @@ public sealed class SafetensorsTests : IDisposable
                 Assert.Equal(t.Shape, file[t.Name].Shape);
                 Assert.Equal(t.Values.Select(BitConverter.SingleToInt32Bits), file.ReadFloats(t.Name).Select(BitConverter.SingleToInt32Bits));
             }
-        }, seed: "0000KOIPe036", iter: 200);
+        });
 
     /// <summary>Lone surrogates are not text and cannot be names in UTF-8.</summary>
     private static string Clean(string name) => Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(name));

@@ -9,7 +9,7 @@ public class StandardiserTests
         LabelledData.FromTable("t", values, features, new int[values.Length / features], ["a"]);
 
     [Fact]
-    public void Training_rows_get_mean_0_and_deviation_1_per_feature() => Gen.Float[-1000, 1000].Array[3 * 8].Sample(values =>
+    public void Training_rows_get_mean_0_and_deviation_1_per_feature() => Assert.All(Gen.Float[-1000, 1000].Array[3 * 8].Fixed(200), values =>
     {
         var data = Table(values, 3);
         int[] rows = [0, 2, 3, 5, 6, 7];
@@ -23,7 +23,7 @@ public class StandardiserTests
             Assert.Equal(0, column.Average(), 1e-4);
             Assert.Equal(1, column.Average(v => v * v), 1e-3);
         }
-    }, seed: "0000KOIPe036", iter: 200);
+    });
 
     [Fact]
     public void Test_rows_have_no_influence()

@@ -1,5 +1,6 @@
 using Winnow.Core;
 using Winnow.Data;
+using Winnow.Learning;
 using static TorchSharp.torch;
 
 namespace Winnow.Continual;
@@ -20,6 +21,7 @@ public sealed class ContinualStream : IDisposable
 
     private ContinualStream(LabelledData data, double testFraction, SeededRandom random)
     {
+        NativeTorch.Require();
         Data = data;
         var (train, test) = Split.Of(data, testFraction, random);
         Standardiser = Standardiser.Fit(data, train);
@@ -120,18 +122,21 @@ public sealed class ContinualStream : IDisposable
         return stream;
     }
 
-    /// <summary>The mini-batches of one pass, rows in a random order; the last one of fewer than two rows joins the one before.</summary>
+    /// <summary>
+    /// The mini-batches of one pass, rows in a random order: as few as hold at most <paramref name="size"/> rows each, and equal to within
+    /// one row, so that none is a remnant too small for batch normalisation.
+    /// </summary>
     internal static IEnumerable<long[]> MiniBatches(int rows, int size, SeededRandom? shuffle)
     {
         var order = Enumerable.Range(0, rows).Select(i => (long)i).ToArray();
         shuffle?.Shuffle(order);
-        int batches = BatchCount(rows, size);
-        for (int b = 0; b < batches; b++)
-            yield return order[(b * size)..(b == batches - 1 ? rows : (b + 1) * size)];
+        long batches = BatchCount(rows, size);
+        for (long b = 0; b < batches; b++)
+            yield return order[(int)(b * rows / batches)..(int)((b + 1) * rows / batches)];
     }
 
     /// <summary>Number of <see cref="MiniBatches"/>.</summary>
-    internal static int BatchCount(int rows, int size) => Math.Max(1, rows / size + (rows % size >= 2 ? 1 : 0));
+    internal static int BatchCount(int rows, int size) => (rows + size - 1) / size;
 
     /// <inheritdoc/>
     public void Dispose()

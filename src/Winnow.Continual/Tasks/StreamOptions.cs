@@ -42,7 +42,7 @@ public record StreamOptions
 
     /// <summary>SGD step size.</summary>
     [Range(0.0, 10.0, MinimumIsExclusive = true), Description("step size of SGD")]
-    public double LearningRate { get; init; } = 0.05;
+    public double LearningRate { get; init; } = 0.1;
 
     /// <summary>SGD momentum.</summary>
     [Range(0.0, 1.0, MaximumIsExclusive = true), Description("momentum of SGD")]

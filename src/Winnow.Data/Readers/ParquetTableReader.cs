@@ -123,7 +123,7 @@ internal static class ParquetTableReader
             TypeCode.Single => Numbers<float>(x => x),
             TypeCode.Double => Numbers<double>(x => x),
             TypeCode.Decimal => Numbers<decimal>(x => (double)x),
-            _ => throw InputException.At($"{request.Where}, {shown}", IsText ? "text" : $"values of type {data.ClrType.Name}", "numbers or booleans", "Encode the column as numbers or remove it."),
+            _ => throw InputException.At($"{request.Where}, {shown}", IsText ? "text" : data.ClrType == typeof(ReadOnlyMemory<byte>) || data.ClrType == typeof(byte[]) ? "binary values" : $"values of type {data.ClrType.Name}", "numbers or booleans", "Encode the column as numbers or remove it."),
         };
 
         private async Task<double?[]> Numbers<T>(Func<T, double> convert) where T : struct
