@@ -14,7 +14,7 @@ namespace Winnow.Bench;
 internal static class TrainingStep
 {
     private const int Batch = 32, Threads = 1, CheckedSteps = 20, Repetitions = 9;
-    private const double LearningRate = 0.05, Tolerance = 1e-4;
+    private const double LearningRate = 0.005, Tolerance = 1e-4;
 
     public static IEnumerable<BenchCase> Cases =>
     [

@@ -1,14 +1,32 @@
+using System.CommandLine;
 using Winnow.Cli;
 using Winnow.Cli.Verbs;
 using Winnow.Core;
-if (args is ["trial"]) return TrialVerb.Make().Parse([]).Invoke();
-if (args is ["doctor"]) return DoctorVerb.Make().Parse([]).Invoke();
-var study = new Study { Arena = "continual", Methods = Study.ParseMethods(args[0]), Seeds = Study.ParseSeeds(args[1]), Tasks = [args[2]], Set = [.. args.Skip(3).Select(s => KeyValuePair.Create(s.Split('=')[0], s.Split('=')[1]))] };
-var arena = Catalogue.Arena("continual");
-var plan = StudyPlan.Make(study, arena, default);
-string folder = "/tmp/smoke/" + plan.Hash;
-using var held = await StudyLock.TakeAsync(folder, () => Console.WriteLine("waiting"), default);
-using var store = Store.Open(folder);
-store.SavePlan(plan.ToJson(), plan.Trials);
-await new Runner(store, folder, TimeProvider.System).RunAsync(plan.Trials, new(TrialVerb.Command, new(), 2), new PlainObserver(Console.Out, plan.Trials.Count, arena.Metrics[0]), default);
-return 0;
+
+var root = new RootCommand("Winnow compares published methods for learning with less: on your data, with confidence intervals, memory and time.")
+{
+    CompareVerb.Compare(), CompareVerb.Run(), CompareVerb.Resume(), CompareVerb.Report(), KeepVerb.Keep(), KeepVerb.Predict(),
+    CatalogueVerbs.Arenas(), CatalogueVerbs.Methods(), CatalogueVerbs.Show(), DataVerb.Make(), BenchVerb.Make(),
+    DoctorVerb.Make(), DocsVerb.Make(), TrialVerb.Make(),
+};
+
+var parsed = root.Parse(args);
+if (parsed.Errors.Count > 0)
+{
+    Console.Error.WriteLine($"winnow: {parsed.Errors[0].Message.TrimEnd('.')}. See 'winnow {string.Join(' ', parsed.CommandResult.Command == root ? [] : (string[])[parsed.CommandResult.Command.Name, ""])}--help'.");
+    return ExitCode.BadInput;
+}
+try
+{
+    return await parsed.InvokeAsync(new() { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TimeSpan.FromSeconds(2) });
+}
+catch (InputException e)
+{
+    Console.Error.WriteLine($"winnow: {e.Message}");
+    return ExitCode.BadInput;
+}
+catch (OperationCanceledException)
+{
+    Console.Error.WriteLine("winnow: interrupted; finished trials are kept. 'winnow resume' goes on.");
+    return ExitCode.Interrupted;
+}

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Winnow.Core;
 using Winnow.Data;
 
@@ -15,6 +16,32 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
             "Trains on each task as it comes and does nothing against forgetting.", (s, _) => new Learner(s), tags: ["lower-bound"]);
         Baseline<ExperienceReplayOptions>("er", "Experience replay", "Chaudhry et al., On tiny episodic memories in continual learning, arXiv 1902.10486", 2019,
             "Keeps a reservoir of past rows and learns from them beside every new batch.", (s, o) => new Learner(s, new ExperienceReplay(s, o)), tags: ["replay"]);
+        Baseline<DerPlusPlusOptions>("der-pp", "DER++", "Buzzega et al., Dark experience for general continual learning, NeurIPS 2020, arXiv 2004.07211", 2020,
+            "Replays past rows with the logits the network gave them then, and holds it to both labels and logits.", (s, o) => new Learner(s, new DerPlusPlus(s, o)), tags: ["replay", "distillation"]);
+        Baseline<ErAceOptions>("er-ace", "ER-ACE", "Caccia et al., New insights on reducing abrupt representation change in online continual learning, ICLR 2022, arXiv 2104.05025", 2022,
+            "Replay in which new rows compete only among the classes of their own mini-batch, so that old classes are not pushed away.", (s, o) => new Learner(s, new ErAce(s, o)), tags: ["replay"]);
+        Baseline<AGemOptions>("agem", "A-GEM", "Chaudhry et al., Efficient lifelong learning with A-GEM, ICLR 2019, arXiv 1812.00420", 2019,
+            "Removes from each gradient the part that would increase the loss on a batch from memory.", (s, o) => new Learner(s, new AGem(s, o)), tags: ["replay", "gradient projection"]);
+        Baseline<OnlineEwcOptions>("ewc", "Online EWC", "Kirkpatrick et al., Overcoming catastrophic forgetting in neural networks, PNAS 2017, arXiv 1612.00796; Schwarz et al., Progress and compress, ICML 2018, arXiv 1805.06370", 2018,
+            "Holds each weight near its old value as firmly as the network's answers depend on it: the Fisher information.", (s, o) => new Learner(s, new OnlineEwc(s, o)), [Boundaries], ["regularisation"]);
+        Baseline<SynapticIntelligenceOptions>("si", "Synaptic intelligence", "Zenke et al., Continual learning through synaptic intelligence, ICML 2017, arXiv 1703.04200", 2017,
+            "Holds each weight near its old value as firmly as its path lowered the loss while training.", (s, o) => new Learner(s, new SynapticIntelligence(s, o)), [Boundaries], ["regularisation"]);
+        Baseline<LearningWithoutForgettingOptions>("lwf", "Learning without forgetting", "Li and Hoiem, Learning without forgetting, ECCV 2016, arXiv 1606.09282", 2016,
+            "Keeps a copy of the network at the end of each task and holds the answers on new rows to what it would have said.", (s, o) => new Learner(s, new LearningWithoutForgetting(s, o)), [Boundaries], ["distillation"]);
+        Baseline<NoOptions>("joint", "Joint training", "Caruana, Multitask learning, Machine Learning 28", 1997,
+            "Keeps every row and trains on all of them at every step: the upper bound, not a continual learner.", (s, _) => new JointTraining(s), tags: ["upper-bound"]);
+        Baseline<GDumbOptions>("gdumb", "GDumb", "Prabhu, Torr and Dokania, GDumb: a simple approach that questions our progress in continual learning, ECCV", 2020,
+            "Keeps a class-balanced memory and trains a fresh network on it alone after every task.", (s, o) => new GDumb(s, o), needs: [Boundaries, NewClasses], tags: ["replay"]);
+        Baseline<NoOptions>("ncm", "Nearest class mean", "Mensink et al., Distance-based image classification: generalizing to new classes at near-zero cost, TPAMI", 2013,
+            "Answers with the class whose mean is nearest, on the encoder's features or the inputs.", (s, _) => new NearestClassMean(s), tags: ["prototypes"]);
+        Baseline<StreamingLdaOptions>("slda", "Streaming LDA", "Hayes and Kanan, Lifelong machine learning with deep streaming linear discriminant analysis, CVPR workshops", 2020,
+            "Linear discriminant analysis from running class means and one covariance, on the encoder's features or the inputs.", (s, o) => new StreamingLda(s, o), tags: ["prototypes"]);
+
+        Seed<FpfOptions>("fpf", "Forgetting Prioritized Finetuning", "Zhao, Zhou, Long, Jiang and Zhang, Does Continual Learning Equally Forget All Parameters?, ICML, arXiv 2304.04158", 2023,
+            "Repairs the few modules that forget, such as normalisation and head, by a short fine-tune on a small reservoir, once or a few times.", Fpf.Learner, Fpf.Claims, tags: ["replay", "repair"]);
+        Seed<SlcaOptions>("slca", "Slow Learner with Classifier Alignment", "Zhang, Wang, Kang, Chen and Wei, SLCA: Slow Learner with Classifier Alignment for Continual Learning on a Pre-trained Model, ICCV, arXiv 2303.05118", 2023,
+            "Tunes a pre-trained encoder slowly and re-balances the head with features drawn from one normal distribution a class.", (s, o) => new Slca(s, o), Slca.Claims,
+            needs: [Boundaries, NewClasses, Pretrained], tags: ["pre-trained", "no stored rows"]);
     }
 
     /// <inheritdoc/>
@@ -71,25 +98,13 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
         var data = DataSources.Open(trial.Data.Source, trial.Data.Reading, context.Cancellation);
         if (data.Hash != trial.Data.Hash)
             throw InputException.At(trial.Data.Source, $"content {data.Hash[..12]}", $"the content the study was planned with, {trial.Data.Hash[..12]}", "The file changed: start the study anew.");
-        using var stream = StreamFactory.Make(data, trial.Task, options, context.Random("stream"));
-        var plan = StreamFactory.Plan(stream, options);
-        using var encoder = options is PretrainedOptions pretrained ? Encoder.Train(data, stream.FirstGroup!, pretrained, context) : null;
-        var setup = new LearnerSetup
-        {
-            Network = () => encoder?.Clone() ?? StreamFactory.Network(data, options, context.Random("weights")),
-            Pretrained = encoder is not null,
-            Width = data.Width,
-            Classes = data.LabelNames.Count,
-            Training = plan,
-            Random = purpose => context.Random($"method/{purpose}"),
-            Cancellation = context.Cancellation,
-        };
-        using var learner = Create(trial, setup);
-        var result = Protocol.Run(learner, stream, StreamFactory.Rules(trial.Task), plan, context);
-        if (learner is IReportsSeries reports)
+        using var prepared = PreparedStream.Make(data, trial.Task, options, context);
+        using var learner = Create(trial.Method, trial.Options, prepared.Setup);
+        var result = Protocol.Run(learner, prepared, context);
+        if (learner.Inner is IReportsSeries reports)
             foreach (var (name, value, step) in reports.Series)
                 context.Metric(name, value, step);
-        //KeptLearner.Save(learner, trial, data, stream.Standardiser, context);
+        //KeptLearner.Save(learner, trial, data, prepared.Stream.Standardiser, context);
         return result;
     }
 
@@ -100,10 +115,10 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
     }
 
     /// <summary>Builds a method as a trial would, from its id and bound options.</summary>
-    internal IContinualLearner Create(string method, System.Text.Json.Nodes.JsonObject options, LearnerSetup setup)
+    internal CheckedLearner Create(string method, JsonObject options, LearnerSetup setup)
     {
         var card = (MethodCard<LearnerSetup, IContinualLearner>)this.Method(method);
-        return card.Create(setup, card.Options.Bind(options, card.Id));
+        return new(card.Create(setup, card.Options.Bind(options, card.Id)), setup);
     }
 
     private void Baseline<TOptions>(string id, string title, string paper, int year, string summary, Func<LearnerSetup, TOptions, IContinualLearner> create,
@@ -118,7 +133,7 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
 /// <summary>Options of a method that has none.</summary>
 public sealed record NoOptions;
 
-/// <summary>A learner with measurements of its own to record at the end of a stream.</summary>
+/// <summary>A learner, or a part of one, with measurements of its own to record at the end of a stream.</summary>
 public interface IReportsSeries
 {
     /// <summary>Points (name, value, step); names with a slash make a family.</summary>

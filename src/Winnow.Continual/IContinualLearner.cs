@@ -96,6 +96,9 @@ public sealed record LearnerSetup
     /// <summary>True when <see cref="Network"/> comes with an encoder trained on other data: its features are worth keeping.</summary>
     public bool Pretrained { get; init; }
 
+    /// <summary>True when each task brings classes of its own; false when every task has all of them.</summary>
+    public bool NewClasses { get; init; } = true;
+
     /// <summary>Input values a row.</summary>
     public required int Width { get; init; }
 
@@ -108,6 +111,13 @@ public sealed record LearnerSetup
     /// <summary>A random stream for one purpose.</summary>
     public required Func<string, SeededRandom> Random { get; init; }
 
+    /// <summary>Counts the parameters of the initial network, by making one.</summary>
+    public int CountParameters()
+    {
+        using var network = Network();
+        return network.ParameterValues.Length;
+    }
+
     /// <summary>Stops long work inside a call.</summary>
     public CancellationToken Cancellation { get; init; }
 }
@@ -119,4 +129,5 @@ public sealed record LearnerSetup
 /// <param name="Epochs">Passes over each task.</param>
 /// <param name="Tasks">Number of tasks.</param>
 /// <param name="Steps">Number of calls to <see cref="IContinualLearner.Observe"/> in the whole stream.</param>
-public sealed record TrainingPlan(double LearningRate, double Momentum, int BatchSize, int Epochs, int Tasks, long Steps);
+/// <param name="Rows">Training rows of the whole stream, each counted once.</param>
+public sealed record TrainingPlan(double LearningRate, double Momentum, int BatchSize, int Epochs, int Tasks, long Steps, long Rows);

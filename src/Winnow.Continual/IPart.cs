@@ -28,14 +28,32 @@ public interface IPart : IDisposable
     IEnumerable<StateEntry> State => [];
 }
 
-/// <summary>A part that adds a term to the loss. Steps with such a part go over the autograd tape.</summary>
+/// <summary>A part that adds a term to the loss.</summary>
 public interface ILossPart : IPart
 {
-    /// <summary>A further loss (scalar, on the tape), or null when there is none in this step.</summary>
-    /// <param name="step">The step.</param>
-    /// <param name="logits">Logits [B, classes] of the new rows, on the tape.</param>
-    torch.Tensor? Loss(Step step, torch.Tensor logits);
+    /// <summary>
+    /// This step's further loss, as a function from the logits [B, classes] of the new rows to a scalar, both on the tape; null when
+    /// there is none in this step. Asked for before the forward pass, so that steps without one keep off the tape.
+    /// </summary>
+    Func<torch.Tensor, torch.Tensor>? Loss(Step step);
 }
+
+/// <summary>
+/// A part that scores the new rows, and rows it replays, in its own way instead of by their mean cross-entropy.
+/// A <see cref="Learner"/> has at most one.
+/// </summary>
+public interface IObjectivePart : IPart
+{
+    /// <summary>What this step learns; null for plain cross-entropy.</summary>
+    Objective? Objective(Step step);
+}
+
+/// <summary>What a step learns instead of the mean cross-entropy of its rows.</summary>
+/// <param name="Replayed">Inputs [M, width] that pass forward together with the new rows, or null.</param>
+/// <param name="Loss">
+/// From the logits of the new rows [B, classes] and of the replayed rows [M, classes], on the tape, to a scalar.
+/// </param>
+public sealed record Objective(torch.Tensor? Replayed, Func<torch.Tensor, torch.Tensor, torch.Tensor> Loss);
 
 /// <summary>One step of a <see cref="Learner"/>, as its parts see it.</summary>
 public sealed class Step
@@ -48,6 +66,11 @@ public sealed class Step
 
     /// <summary>Zero-based number of the step in the stream.</summary>
     public required long Index { get; init; }
+
+    /// <summary>
+    /// From the backward pass on, the logits [B, classes] of the new rows before the weights moved; null in a step that kept off the tape.
+    /// </summary>
+    public torch.Tensor? Logits { get; set; }
 
     /// <summary>What the step has cost so far: a part adds the rows that it passes through the network.</summary>
     public StepReport Report { get; set; } = StepReport.None;

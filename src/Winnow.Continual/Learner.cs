@@ -1,5 +1,6 @@
 using Winnow.Learning;
 using static TorchSharp.torch;
+using static TorchSharp.torch.nn.functional;
 
 namespace Winnow.Continual;
 
@@ -7,17 +8,25 @@ namespace Winnow.Continual;
 /// A network trained by SGD on cross-entropy, with an ordered list of parts: <c>new Learner(setup)</c> is plain fine-tuning,
 /// <c>new Learner(setup, new ExperienceReplay(...))</c> is replay, and parts stack.
 /// </summary>
-public sealed class Learner : IContinualLearner
+public sealed class Learner : IContinualLearner, IReportsSeries
 {
     private readonly IReadOnlyList<IPart> _parts;
+    private readonly ILossPart[] _terms;
+    private readonly IObjectivePart? _objective;
     private readonly Sgd _optimizer;
     private readonly Tensor _steps = zeros(1, ScalarType.Int64).DetachFromDisposeScope();
 
     /// <summary>A learner with its parts; it owns them.</summary>
+    /// <exception cref="ArgumentException">Two parts replace the loss.</exception>
     public Learner(LearnerSetup setup, params IReadOnlyList<IPart> parts)
     {
+        IObjectivePart[] objectives = [.. parts.OfType<IObjectivePart>()];
+        if (objectives.Length > 1)
+            throw new ArgumentException($"{string.Join(" and ", objectives.Select(o => o.GetType().Name))} each replace the loss; a learner has one of them.", nameof(parts));
         Network = setup.Network();
         _parts = parts;
+        _terms = [.. parts.OfType<ILossPart>()];
+        _objective = objectives.FirstOrDefault();
         _optimizer = new Sgd(Network, setup.Training.LearningRate, setup.Training.Momentum);
     }
 
@@ -29,6 +38,9 @@ public sealed class Learner : IContinualLearner
         Network.LiveState.Select(s => new StateEntry(s.Key, StateKind.Model, s.Value))
             .Concat(_parts.SelectMany(p => p.State))
             .Append(new("steps", StateKind.Counter, _steps));
+
+    /// <summary>What the parts measured.</summary>
+    public IEnumerable<(string Name, double Value, long Step)> Series => _parts.OfType<IReportsSeries>().SelectMany(p => p.Series);
 
     /// <inheritdoc/>
     public void BeginTask(TaskInfo task, Batch train)
@@ -44,32 +56,45 @@ public sealed class Learner : IContinualLearner
         using var scope = NewDisposeScope();
         var step = new Step { Network = Network, New = batch, Index = _steps.item<long>() };
         Network.Training = true;
+        var objective = _objective?.Objective(step);
         Batch[] replays = [.. _parts.Select(p => p.Replay(step)).OfType<Batch>()];
-        int replayed = replays.Sum(r => r.Count);
-        var (x, y) = replayed == 0 ? (batch.X, batch.Y) : (cat([batch.X, .. replays.Select(r => r.X)]), cat([batch.Y, .. replays.Select(r => r.Y)]));
+        Func<Tensor, Tensor>[] terms = [.. _terms.Select(p => p.Loss(step)).OfType<Func<Tensor, Tensor>>()];
+
+        // The rows of the one forward pass: new, those of the objective, those that other parts replay.
+        Tensor[] inputs = [batch.X, .. objective?.Replayed is { } own ? [own] : Array.Empty<Tensor>(), .. replays.Select(r => r.X)];
+        var x = Joined(inputs);
+        long replayed = x.shape[0] - batch.Count;
 
         Network.ZeroGradient();
-        double loss = _parts.Any(p => p is ILossPart)
-            ? Network.AddGradient(x, logits => Loss(step, logits, y))
-            : Network.AddCrossEntropyGradient(x, y);
+        double loss = objective is null && terms.Length == 0
+            ? Network.AddCrossEntropyGradient(x, Joined([batch.Y, .. replays.Select(r => r.Y)]))
+            : Network.AddGradient(x, Loss);
         foreach (var part in _parts)
             part.Gradient(step);
         _optimizer.Step();
         _steps.add_(1);
         foreach (var part in _parts)
             part.AfterStep(step);
-        long rows = batch.Count + replayed;
-        return step.Report + new StepReport(loss, rows, rows, replayed);
+        return step.Report + new StepReport(loss, x.shape[0], x.shape[0], replayed);
+
+        Tensor Loss(Tensor logits)
+        {
+            var fresh = logits.narrow(0, 0, batch.Count);
+            step.Logits = fresh.detach().clone();
+            scope.Attach(step.Logits);
+            long ownRows = objective?.Replayed?.shape[0] ?? 0, others = replayed - ownRows;
+            var loss = objective is null
+                ? cross_entropy(logits, Joined([batch.Y, .. replays.Select(r => r.Y)]))
+                : objective.Loss(fresh, logits.narrow(0, batch.Count, ownRows));
+            if (objective is not null && others > 0)
+                loss += cross_entropy(logits.narrow(0, batch.Count + ownRows, others), Joined([.. replays.Select(r => r.Y)]));
+            foreach (var term in terms)
+                loss += term(fresh);
+            return loss;
+        }
     }
 
-    private Tensor Loss(Step step, Tensor logits, Tensor y)
-    {
-        var loss = nn.functional.cross_entropy(logits, y);
-        foreach (var part in _parts.OfType<ILossPart>())
-            if (part.Loss(step, logits.narrow(0, 0, step.New.Count)) is { } term)
-                loss += term;
-        return loss;
-    }
+    private static Tensor Joined(Tensor[] parts) => parts.Length == 1 ? parts[0] : cat(parts);
 
     /// <inheritdoc/>
     public StepReport EndTask(TaskInfo task, Batch train) =>

@@ -15,8 +15,9 @@ internal sealed record StreamRules(bool Boundaries, bool TaskKnownAtTest, bool C
 internal static class Protocol
 {
     /// <summary>Runs a learner through a stream; returns the metrics, records series and account in the context.</summary>
-    public static TrialResult Run(IContinualLearner learner, ContinualStream stream, StreamRules rules, TrainingPlan plan, TrialContext context)
+    public static TrialResult Run(IContinualLearner learner, PreparedStream prepared, TrialContext context)
     {
+        var (stream, rules, plan) = (prepared.Stream, prepared.Rules, prepared.Setup.Training);
         int tasks = stream.Tasks.Count;
         var matrix = new AccuracyMatrix(tasks);
         var order = context.Random("batches");

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Winnow.Core;
 using static TorchSharp.torch;
 
@@ -5,13 +6,15 @@ namespace Winnow.Continual;
 
 /// <summary>
 /// A uniform sample, of fixed capacity, of all rows ever offered (Vitter's algorithm R), optionally with a vector stored beside each row
-/// (the logits of the time, for distillation). All memory is taken at construction.
+/// (the logits of the time, for distillation). All memory is taken at construction; offering and drawing cost O(rows offered or drawn).
 /// </summary>
 public sealed class Reservoir : IDisposable
 {
     private readonly SeededRandom _random;
-    private readonly Tensor _x, _y, _counts, _randomState;
+    private readonly Tensor _x, _y;
     private readonly Tensor? _extra;
+    private readonly Tensor _counter; // rows offered so far, then the four words of the random state: saved and loaded with the rows
+    private readonly long[] _order;   // 0, 1, 2, ... between draws
 
     /// <summary>An empty reservoir.</summary>
     /// <param name="capacity">Rows kept at most.</param>
@@ -21,27 +24,31 @@ public sealed class Reservoir : IDisposable
     public Reservoir(int capacity, int width, SeededRandom random, int extraWidth = 0)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(extraWidth);
         Capacity = capacity;
         _random = random;
         _x = zeros(capacity, width).DetachFromDisposeScope();
         _y = zeros(capacity, ScalarType.Int64).DetachFromDisposeScope();
         _extra = extraWidth == 0 ? null : zeros(capacity, extraWidth).DetachFromDisposeScope();
-        _counts = zeros(2, ScalarType.Int64).DetachFromDisposeScope(); // rows offered so far, rows drawn so far
-        _randomState = zeros(4, ScalarType.Int64).DetachFromDisposeScope();
-        SaveRandom();
+        _counter = zeros(5, ScalarType.Int64).DetachFromDisposeScope();
+        _order = [.. Enumerable.Range(0, capacity).Select(i => (long)i)];
+        random.Save(Counter[1..]);
     }
 
     /// <summary>Rows kept at most.</summary>
     public int Capacity { get; }
 
     /// <summary>Rows offered so far.</summary>
-    public long Offered => _counts.data<long>()[0];
+    public long Offered => Counter[0];
 
     /// <summary>Rows kept.</summary>
     public int Count => (int)Math.Min(Capacity, Offered);
 
     /// <summary>All rows kept, as views: inputs, labels and what is stored beside them.</summary>
     public (Batch Rows, Tensor? Extra) Content => (new(_x.narrow(0, 0, Count), _y.narrow(0, 0, Count), false), _extra?.narrow(0, 0, Count));
+
+    private Span<long> Counter => Values<long>(_counter);
 
     /// <summary>What is remembered, under a prefix.</summary>
     public IEnumerable<StateEntry> State(string prefix)
@@ -50,34 +57,42 @@ public sealed class Reservoir : IDisposable
         yield return new($"{prefix}.y", StateKind.Memory, _y);
         if (_extra is not null)
             yield return new($"{prefix}.extra", StateKind.Memory, _extra);
-        yield return new($"{prefix}.counts", StateKind.Counter, _counts);
-        yield return new($"{prefix}.random", StateKind.Counter, _randomState);
+        yield return new($"{prefix}.counter", StateKind.Counter, _counter);
     }
 
-    /// <summary>Offers rows [n, width] in order; the t-th row ever offered is kept with probability capacity / t.</summary>
+    /// <summary>Offers rows one by one; the t-th row ever offered is kept with probability capacity / t.</summary>
+    /// <param name="x">Rows, float32 [n, width].</param>
+    /// <param name="y">Labels, int64 [n].</param>
+    /// <param name="extra">What is stored beside each row, float32 [n, extraWidth]; exactly when the reservoir stores it.</param>
+    /// <exception cref="ArgumentException">A shape or type differs; nothing is changed.</exception>
     public void Offer(Tensor x, Tensor y, Tensor? extra = null)
     {
-        LoadRandom();
+        long rows = y.numel();
+        Check(x, _x, rows, nameof(x));
+        Check(y, _y, rows, nameof(y));
+        if (extra is null != _extra is null)
+            throw new ArgumentException(_extra is null ? "This reservoir stores nothing beside a row." : "This reservoir stores a vector beside each row.", nameof(extra));
+        if (extra is not null)
+            Check(extra, _extra!, rows, nameof(extra));
+
         using var scope = NewDisposeScope();
-        var counts = _counts.data<long>();
-        // The last row that wins a slot stays; earlier winners of the same slot are overwritten, as if offered one by one.
-        var winners = new SortedDictionary<long, long>();
-        for (long i = 0; i < x.shape[0]; i++)
+        var fromX = Values<float>(x.detach().contiguous());
+        var fromY = Values<long>(y.contiguous());
+        var fromExtra = extra is null ? [] : Values<float>(extra.detach().contiguous());
+        var counter = Counter;
+        _random.Load(counter[1..]);
+        for (int i = 0; i < rows; i++)
         {
-            long offered = counts[0]++;
+            long offered = counter[0]++;
             long slot = offered < Capacity ? offered : _random.NextInt64(offered + 1);
-            if (slot < Capacity)
-                winners[slot] = i;
+            if (slot >= Capacity)
+                continue;
+            CopyRow(fromX, i, _x, (int)slot);
+            Values<long>(_y)[(int)slot] = fromY[i];
+            if (_extra is not null)
+                CopyRow(fromExtra, i, _extra, (int)slot);
         }
-        if (winners.Count > 0)
-        {
-            var slots = tensor(winners.Keys.ToArray());
-            var rows = tensor(winners.Values.ToArray());
-            _x.index_copy_(0, slots, x.detach().index_select(0, rows));
-            _y.index_copy_(0, slots, y.index_select(0, rows));
-            _extra?.index_copy_(0, slots, (extra ?? throw new ArgumentNullException(nameof(extra), "This reservoir stores a vector beside each row.")).detach().index_select(0, rows));
-        }
-        SaveRandom();
+        _random.Save(counter[1..]);
     }
 
     /// <summary>Draws rows without replacement, all of them when fewer are kept. The current dispose scope owns the batch.</summary>
@@ -86,19 +101,8 @@ public sealed class Reservoir : IDisposable
     /// <summary>As <see cref="Draw"/>, with what is stored beside the rows.</summary>
     public (Batch Rows, Tensor? Extra) DrawWithExtra(int count)
     {
-        LoadRandom();
-        int kept = Count;
-        count = Math.Min(count, kept);
-        var order = new long[kept];
-        for (int i = 0; i < kept; i++)
-            order[i] = i;
-        for (int i = 0; i < count; i++)
-        {
-            int j = _random.Next(i, kept);
-            (order[i], order[j]) = (order[j], order[i]);
-        }
-        SaveRandom();
-        using var index = tensor(order.AsSpan(0, count).ToArray());
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        using var index = tensor(Sample(Math.Min(count, Count)));
         return (new(_x.index_select(0, index), _y.index_select(0, index), false), _extra?.index_select(0, index));
     }
 
@@ -108,17 +112,40 @@ public sealed class Reservoir : IDisposable
         _x.Dispose();
         _y.Dispose();
         _extra?.Dispose();
-        _counts.Dispose();
-        _randomState.Dispose();
+        _counter.Dispose();
     }
 
-    /// <summary>The random state is kept in a tensor beside the rows, so that it is saved and loaded with them.</summary>
-    private void LoadRandom() => _random.State = [.. _randomState.data<long>().Select(w => (ulong)w)];
-
-    private void SaveRandom()
+    /// <summary>Distinct positions of kept rows: the start of a Fisher-Yates shuffle of 0, 1, 2, ..., which is then set right again.</summary>
+    private long[] Sample(int count)
     {
-        var state = _randomState.data<long>();
-        for (int i = 0; i < 4; i++)
-            state[i] = (long)_random.State[i];
+        _random.Load(Counter[1..]);
+        var sample = new long[count];
+        int kept = Count;
+        for (int i = 0; i < count; i++)
+        {
+            int j = _random.Next(i, kept);
+            sample[i] = _order[j];
+            _order[j] = _order[i];
+        }
+        _random.Save(Counter[1..]);
+        foreach (long position in sample) // every position that was written to lies among the drawn ones or the first
+            _order[position] = position;
+        for (int i = 0; i < count; i++)
+            _order[i] = i;
+        return sample;
     }
+
+    private static void Check(Tensor given, Tensor kept, long rows, string name)
+    {
+        if (given.dtype != kept.dtype || given.dim() != kept.dim() || given.shape[0] != rows || !given.shape.AsSpan(1).SequenceEqual(kept.shape.AsSpan(1)))
+            throw new ArgumentException($"{given.dtype} of shape [{string.Join(", ", given.shape)}]; expected {kept.dtype} [{string.Join(", ", kept.shape.Skip(1).Prepend(rows))}]", name);
+    }
+
+    private static void CopyRow(ReadOnlySpan<float> from, int row, Tensor kept, int slot)
+    {
+        int width = (int)kept.shape[1];
+        from.Slice(row * width, width).CopyTo(Values<float>(kept)[(slot * width)..]);
+    }
+
+    private static Span<T> Values<T>(Tensor tensor) where T : unmanaged => MemoryMarshal.Cast<byte, T>(tensor.bytes);
 }

@@ -64,7 +64,7 @@ public sealed class MethodCard<TSetup, TMethod> : MethodCard
 }
 
 /// <summary>
-/// A paper's claim in a form that a small study can check. With D the paired difference method − baseline of
+/// A paper's claim in a form that a small study can check. With D the paired difference method − <see cref="BaselineFactor"/> · baseline of
 /// <see cref="Metric"/> per seed, signed so that larger is better: <c>confirmed</c> when mean D reaches <see cref="Margin"/>
 /// and the 95% interval of D lies above zero (above the margin when it is negative); <c>partly</c> when only the interval
 /// condition holds; otherwise <c>not at this scale</c>.
@@ -82,6 +82,9 @@ public sealed record Claim
 
     /// <summary>The method it is compared with.</summary>
     public required string Baseline { get; init; }
+
+    /// <summary>What the baseline is multiplied by before it is compared: 0.9 for "at least 90% of it" with a margin of 0.</summary>
+    public double BaselineFactor { get; init; } = 1;
 
     /// <summary>The least paired improvement, in the metric's unit, that confirms the claim.</summary>
     public required double Margin { get; init; }

@@ -34,6 +34,18 @@ public sealed class SeededRandom : Random
         }
     }
 
+    /// <summary>Copies the four words of state out, without allocation.</summary>
+    public void Save(Span<long> words) => (words[0], words[1], words[2], words[3]) = ((long)_s0, (long)_s1, (long)_s2, (long)_s3);
+
+    /// <summary>Takes over four words from <see cref="Save"/>.</summary>
+    /// <exception cref="ArgumentException">Not four words, or all zero.</exception>
+    public void Load(ReadOnlySpan<long> words)
+    {
+        if (words.Length != 4 || !words.ContainsAnyExcept(0))
+            throw new ArgumentException($"The state is {words.Length} words; four are needed, not all zero.", nameof(words));
+        (_s0, _s1, _s2, _s3) = ((ulong)words[0], (ulong)words[1], (ulong)words[2], (ulong)words[3]);
+    }
+
     private ulong NextWord()
     {
         ulong result = BitOperations.RotateLeft(_s1 * 5, 7) * 9;

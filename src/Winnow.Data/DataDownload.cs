@@ -29,9 +29,17 @@ public sealed class DataDownload(DataFolders folders, HttpMessageHandler? handle
     /// <param name="progress">Is told how far it is; null for nobody.</param>
     /// <param name="cancellation">Stops; what was received is kept for the next attempt.</param>
     /// <exception cref="InputException">Unknown name, no network, an error of the server, a wrong checksum, or a cache that cannot be written.</exception>
-    public async Task<string> GetAsync(string name, IProgress<DownloadProgress>? progress, CancellationToken cancellation)
+    public Task<string> GetAsync(string name, IProgress<DownloadProgress>? progress, CancellationToken cancellation) => GetAsync(NamedDataSets.Downloadable(name), progress, cancellation);
+
+    /// <summary>Compares the files of a data set in the cache with their checksums.</summary>
+    /// <param name="name">Name of a data set with a public address.</param>
+    /// <param name="folders">Where the cache is.</param>
+    /// <param name="cancellation">Stops.</param>
+    /// <exception cref="InputException">A file is missing or differs.</exception>
+    public static Task CheckAsync(string name, DataFolders folders, CancellationToken cancellation) => CheckAsync(NamedDataSets.Downloadable(name), folders, cancellation);
+
+    internal async Task<string> GetAsync(NamedDataSet set, IProgress<DownloadProgress>? progress, CancellationToken cancellation)
     {
-        var set = NamedDataSets.Downloadable(name);
         string folder = NamedDataSets.CacheFolder(set, folders);
         foreach (var file in set.Files)
         {
@@ -52,11 +60,8 @@ public sealed class DataDownload(DataFolders folders, HttpMessageHandler? handle
         return folder;
     }
 
-    /// <summary>Compares the files of a data set in the cache with their checksums.</summary>
-    /// <exception cref="InputException">A file is missing or differs.</exception>
-    public async Task CheckAsync(string name, CancellationToken cancellation)
+    internal static async Task CheckAsync(NamedDataSet set, DataFolders folders, CancellationToken cancellation)
     {
-        var set = NamedDataSets.Downloadable(name);
         foreach (var file in set.Files)
         {
             string path = Path.Combine(NamedDataSets.CacheFolder(set, folders), file.FileName);

@@ -1,3 +1,5 @@
+using Winnow.Core;
+
 namespace Winnow.Data;
 
 /// <summary>Where data sets are looked for.</summary>
@@ -8,18 +10,8 @@ public sealed record DataFolders(string? Data, string Cache)
     /// <summary>The folders this process's environment names: the one place where it is read.</summary>
     public static DataFolders FromEnvironment() => From(Environment.GetEnvironmentVariable);
 
-    /// <summary>The folders an environment names: <c>WINNOW_DATA</c>; <c>WINNOW_CACHE</c>, else <c>winnow</c> in <c>XDG_CACHE_HOME</c> or the local application data.</summary>
+    /// <summary>The folders an environment names: <c>WINNOW_DATA</c>, and the cache as <see cref="CacheFolder"/> finds it.</summary>
     /// <param name="variable">Value of a variable, or null.</param>
-    public static DataFolders From(Func<string, string?> variable)
-    {
-        return new(Folder("WINNOW_DATA"), Folder("WINNOW_CACHE") ?? Path.Combine(Folder("XDG_CACHE_HOME") ?? SystemCache(), "winnow"));
-
-        string? Folder(string name) => variable(name) is { Length: > 0 } value ? Path.GetFullPath(value) : null;
-    }
-
-    private static string SystemCache()
-    {
-        string local = Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify);
-        return local.Length > 0 ? local : Path.GetTempPath();
-    }
+    public static DataFolders From(Func<string, string?> variable) =>
+        new(variable("WINNOW_DATA") is { Length: > 0 } data ? Path.GetFullPath(data) : null, CacheFolder.Of(variable));
 }

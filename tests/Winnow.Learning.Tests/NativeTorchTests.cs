@@ -1,5 +1,6 @@
 using System.Runtime.Versioning;
 using CsCheck;
+using Winnow.Core;
 
 namespace Winnow.Learning.Tests;
 
@@ -135,12 +136,12 @@ public sealed class NativeTorchTests : IDisposable
     public void The_cache_is_where_the_environment_says(string? own, string? xdg, string expected)
     {
         SkipUnlessLinux();
-        Assert.Equal(expected, PatchedShim.CacheFolder(name => name == "WINNOW_CACHE" ? own : xdg));
+        Assert.Equal(expected, CacheFolder.Of(name => name == "WINNOW_CACHE" ? own : xdg));
     }
 
     [Fact]
     public void The_cache_is_in_the_home_folder_by_default() =>
-        Assert.EndsWith(Path.Combine(".cache", "winnow"), PatchedShim.CacheFolder(_ => null), StringComparison.Ordinal);
+        Assert.EndsWith(Path.Combine(".cache", "winnow"), CacheFolder.Of(_ => null), StringComparison.Ordinal);
 
     private static byte[] Shim()
     {

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using Winnow.Core;
 using Winnow.Data;
 
 namespace Winnow.Cli.Verbs;

@@ -22,21 +22,22 @@ public sealed record ExperienceReplayOptions
 /// </summary>
 public sealed class ExperienceReplay(LearnerSetup setup, ExperienceReplayOptions options) : IPart
 {
-    private readonly Reservoir _reservoir = new(options.BufferSize, setup.Width, setup.Random("reservoir"));
+    /// <summary>The rows kept; this part fills and owns it, others may draw from it.</summary>
+    public Reservoir Reservoir { get; } = new(options.BufferSize, setup.Width, setup.Random("reservoir"));
 
     /// <inheritdoc/>
-    public IEnumerable<StateEntry> State => _reservoir.State("er");
+    public IEnumerable<StateEntry> State => Reservoir.State("er");
 
     /// <inheritdoc/>
-    public Batch? Replay(Step step) => _reservoir.Count == 0 ? null : _reservoir.Draw(options.ReplayBatch ?? step.New.Count);
+    public Batch? Replay(Step step) => Reservoir.Count == 0 ? null : Reservoir.Draw(options.ReplayBatch ?? step.New.Count);
 
     /// <inheritdoc/>
     public void AfterStep(Step step)
     {
         if (step.New.FirstPass)
-            _reservoir.Offer(step.New.X, step.New.Y);
+            Reservoir.Offer(step.New.X, step.New.Y);
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _reservoir.Dispose();
+    public void Dispose() => Reservoir.Dispose();
 }

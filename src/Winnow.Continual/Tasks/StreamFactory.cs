@@ -63,18 +63,19 @@ internal static class StreamFactory
     /// <summary>What the stream of a task tells its learner.</summary>
     public static StreamRules Rules(string task) => new(Boundaries: task != "blurry", TaskKnownAtTest: task == "task-incremental", ClassesArrive: task is not ("permuted" or "rotated"));
 
-    /// <summary>The training plan of a stream: the number of steps is counted, not estimated.</summary>
+    /// <summary>The training plan of a stream: rows and steps are counted, not estimated.</summary>
     public static TrainingPlan Plan(ContinualStream stream, StreamOptions options)
     {
-        long steps = 0;
+        long steps = 0, rows = 0;
         foreach (var task in stream.Tasks)
         {
             var train = task.Train();
             using var x = train.X;
             using var y = train.Y;
             steps += (long)options.Epochs * ContinualStream.BatchCount(train.Count, options.BatchSize);
+            rows += train.Count;
         }
-        return new(options.LearningRate, options.Momentum, options.BatchSize, options.Epochs, stream.Tasks.Count, steps);
+        return new(options.LearningRate, options.Momentum, options.BatchSize, options.Epochs, stream.Tasks.Count, steps, rows);
     }
 
     /// <summary>A fresh network for the data.</summary>

@@ -20,7 +20,7 @@ internal sealed record ColumnPlan(int[] Features, int Label, string[]? Names)
     {
         RequireUnique(where, names);
         if (count < 2)
-            throw InputException.At(where, "a single column", "feature columns and a label column", "Check the separator (comma, semicolon, tab or |) and the file.");
+            throw InputException.At(where, "a single column", "feature columns and a label column", "Check the file, and the separator of a CSV (comma, semicolon, tab or |).");
         int label = LabelColumn(where, names, count, reading);
         return new([.. Enumerable.Range(0, count).Where(c => c != label)], label, names);
     }

@@ -11,6 +11,9 @@ internal sealed class ImageFile : IDisposable
 {
     private const int LargestSide = 1 << 14;
     private const long LargestFile = 1 << 28;
+
+    /// <summary>More pixels than this per byte of the file are not believed: no compression of either format reaches it.</summary>
+    private const int PixelsPerByte = 10_000;
     private readonly string _path;
     private readonly SKData _data;
     private readonly SKCodec _codec;
@@ -50,11 +53,14 @@ internal sealed class ImageFile : IDisposable
             throw NotAnImage(path);
         }
         var file = new ImageFile(path, data, codec);
-        if (Math.Max(file.Width, file.Height) <= LargestSide)
+        bool small = Math.Max(file.Width, file.Height) <= LargestSide, believable = (long)file.Width * file.Height <= data.Size * PixelsPerByte;
+        if (small && believable)
             return file;
-        string size = Images.Size(file.Width, file.Height);
+        string size = Images.Size(file.Width, file.Height), bytes = Excerpt.Of(data.Size);
         file.Dispose();
-        throw InputException.At(path, $"an image of {size}", $"at most {LargestSide} on a side", "Make the images smaller.");
+        throw small
+            ? InputException.At(path, $"a header that promises {size} in a file of {bytes} bytes", "a header that agrees with the file", "The file is damaged; get or export it again.")
+            : InputException.At(path, $"an image of {size}", $"at most {LargestSide} on a side", "Make the images smaller.");
     }
 
     /// <summary>Decodes into one channel (grey; colours weighted 0.299, 0.587, 0.114) or three (red, green, blue).</summary>

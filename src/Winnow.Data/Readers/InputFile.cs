@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using Winnow.Core;
 
 namespace Winnow.Data.Readers;
@@ -18,7 +17,7 @@ internal static class InputFile
             Span<byte> magic = stackalloc byte[2];
             bool gzip = file.ReadAtLeast(magic, 2, throwOnEndOfStream: false) == 2 && magic is [0x1f, 0x8b];
             file.Position = 0;
-            return (gzip ? new GZipStream(file, CompressionMode.Decompress) : file, gzip);
+            return (gzip ? new GzipInput(file) : file, gzip);
         }
         catch
         {

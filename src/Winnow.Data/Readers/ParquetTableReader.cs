@@ -8,8 +8,6 @@ namespace Winnow.Data.Readers;
 /// <summary>Parquet files of flat columns: numbers and booleans as features, anything printable as the label.</summary>
 internal static class ParquetTableReader
 {
-    /// <summary>More values than this per byte of the file are not believed.</summary>
-    private const int ValuesPerByte = 1000;
     private const string Damaged = "The file is cut short or damaged; write it again.";
 
     /// <summary>Reads a file.</summary>
@@ -26,7 +24,7 @@ internal static class ParquetTableReader
         {
             return ReadAsync(file, request).GetAwaiter().GetResult();
         }
-        catch (Exception e) when (e is not (InputException or OperationCanceledException or IOException { InnerException: null } or UnauthorizedAccessException))
+        catch (Exception e) when (e is not (InputException or OperationCanceledException))
         {
             // The library reports damage with whatever its parser stumbles over.
             throw new InputException($"{request.Where}: found damaged Parquet data ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); expected a whole Parquet file. {Damaged}", e);
@@ -36,6 +34,7 @@ internal static class ParquetTableReader
     private static async Task<Table> ReadAsync(Stream file, ReadRequest request)
     {
         string where = request.Where;
+        ParquetGuard.RequireFooter(file, where);
         await using var parquet = await ParquetReader.CreateAsync(file, leaveStreamOpen: true, cancellationToken: request.Cancellation).ConfigureAwait(false);
         var fields = parquet.Schema.DataFields;
         if (parquet.Schema.Fields.Count != fields.Length || fields.FirstOrDefault(f => f.IsArray) is not null)
@@ -50,8 +49,9 @@ internal static class ParquetTableReader
         }
         if (rows == 0)
             throw InputException.At(where, "no rows", "data", "Check that it was written completely.");
-        if (rows * fields.Length > (Int128)file.Length * ValuesPerByte)
+        if (rows * fields.Length > ParquetGuard.MostValues(file))
             throw InputException.At(where, $"a header that promises {rows} rows of {fields.Length} columns in {Excerpt.Of(file.Length)} bytes", "a header that agrees with the file", Damaged);
+        ParquetGuard.RequirePages(file, parquet.Metadata, where, request.Cancellation);
         request.Limits.Require(where, rows * plan.Features.Length, sizeof(float));
         var values = new float[(long)rows * plan.Features.Length];
         var encoder = new LabelEncoder(where, request.Limits);
@@ -71,9 +71,11 @@ internal static class ParquetTableReader
     }
 
     /// <summary>One column of one row group.</summary>
-    private sealed class Column(ParquetRowGroupReader group, DataField field, int firstRow, string shown, ReadRequest request)
+    private sealed class Column(ParquetRowGroupReader group, DataField data, int firstRow, string shown, ReadRequest request)
     {
         private int Rows => (int)group.RowCount;
+
+        private bool IsText => data.ClrType == typeof(string) || data.ClrType == typeof(ReadOnlyMemory<char>);
 
         public async Task ReadInto(float[] values, int feature, int features)
         {
@@ -90,10 +92,10 @@ internal static class ParquetTableReader
 
         public async Task ReadInto(LabelEncoder encoder)
         {
-            if (field.ClrType == typeof(string))
+            if (IsText)
             {
                 var texts = new string?[Rows];
-                await group.ReadAsync(field, texts.AsMemory()!, cancellationToken: request.Cancellation).ConfigureAwait(false);
+                await group.ReadAsync(data, texts.AsMemory()!, cancellationToken: request.Cancellation).ConfigureAwait(false);
                 for (int i = 0; i < texts.Length; i++)
                     encoder.Add(string.IsNullOrWhiteSpace(texts[i]) ? throw NoLabel(i) : texts[i].AsSpan().Trim());
                 return;
@@ -107,7 +109,7 @@ internal static class ParquetTableReader
 
         private string Where(int i) => $"{request.Where}, row {firstRow + i}, {shown}";
 
-        private Task<double?[]> Numbers() => Type.GetTypeCode(field.ClrType) switch
+        private Task<double?[]> Numbers() => Type.GetTypeCode(data.ClrType) switch
         {
             TypeCode.Boolean => Numbers<bool>(b => b ? 1 : 0),
             TypeCode.SByte => Numbers<sbyte>(x => x),
@@ -121,19 +123,19 @@ internal static class ParquetTableReader
             TypeCode.Single => Numbers<float>(x => x),
             TypeCode.Double => Numbers<double>(x => x),
             TypeCode.Decimal => Numbers<decimal>(x => (double)x),
-            _ => throw InputException.At($"{request.Where}, {shown}", $"values of type {field.ClrType.Name}", "numbers or booleans", "Encode the column as numbers or remove it."),
+            _ => throw InputException.At($"{request.Where}, {shown}", IsText ? "text" : data.ClrType == typeof(ReadOnlyMemory<byte>) || data.ClrType == typeof(byte[]) ? "binary values" : $"values of type {data.ClrType.Name}", "numbers or booleans", "Encode the column as numbers or remove it."),
         };
 
         private async Task<double?[]> Numbers<T>(Func<T, double> convert) where T : struct
         {
-            if (field.IsNullable)
+            if (data.IsNullable)
             {
                 var optional = new T?[Rows];
-                await group.ReadAsync(field, optional.AsMemory(), cancellationToken: request.Cancellation).ConfigureAwait(false);
+                await group.ReadAsync(data, optional.AsMemory(), cancellationToken: request.Cancellation).ConfigureAwait(false);
                 return Array.ConvertAll(optional, x => x is { } v ? convert(v) : (double?)null);
             }
             var values = new T[Rows];
-            await group.ReadAsync(field, values.AsMemory(), cancellationToken: request.Cancellation).ConfigureAwait(false);
+            await group.ReadAsync(data, values.AsMemory(), cancellationToken: request.Cancellation).ConfigureAwait(false);
             return Array.ConvertAll(values, x => (double?)convert(x));
         }
     }

@@ -156,6 +156,7 @@ public sealed class Network : IDisposable
         using var dense = labels.contiguous();
         double loss = SoftmaxCrossEntropy.Backward(logits, MemoryMarshal.Cast<byte, long>(dense.bytes), _backpropagation.LogitGradient);
         _backpropagation.Backward();
+        GC.KeepAlive(this);
         return loss;
     }
 
@@ -184,6 +185,7 @@ public sealed class Network : IDisposable
             for (int i = 0; i < rows.Count; i++)
                 Values(dense).Slice(i * rows.Length, rows.Length).CopyTo(_backpropagation.LogitGradient[i]);
             _backpropagation.Backward();
+            GC.KeepAlive(this);
             return value.ToDouble();
         }
         finally

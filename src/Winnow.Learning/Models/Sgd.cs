@@ -93,6 +93,7 @@ public sealed class Sgd
                 TensorPrimitives.MultiplyAdd(parameters, decay, velocity, velocity);
             TensorPrimitives.MultiplyAdd(velocity, rate, parameters, parameters);
         }
+        GC.KeepAlive(_network);
     }
 
     /// <summary>Forgets the momentum; factors and learning rate stay.</summary>

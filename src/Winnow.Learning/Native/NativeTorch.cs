@@ -108,7 +108,7 @@ public static class NativeTorch
         }
         catch (DllNotFoundException e) when (e.Message.Contains(PatchedShim.Version, StringComparison.Ordinal))
         {
-            (s_handle, string copy) = PatchedShim.Load(shim, PatchedShim.CacheFolder(Environment.GetEnvironmentVariable));
+            (s_handle, string copy) = PatchedShim.Load(shim, CacheFolder.Of(Environment.GetEnvironmentVariable));
             return report with { Library = copy, Patched = true, PatchedCopy = copy };
         }
     }

@@ -12,17 +12,6 @@ internal static class PatchedShim
     private const string Library = "libstdc++.so.6";
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
-    /// <summary>The folder for copies: <c>WINNOW_CACHE</c>, else <c>winnow</c> in <c>XDG_CACHE_HOME</c> or in <c>~/.cache</c>.</summary>
-    public static string CacheFolder(Func<string, string?> environment)
-    {
-        if (environment("WINNOW_CACHE") is { Length: > 0 } own)
-            return Path.GetFullPath(own);
-        string caches = environment("XDG_CACHE_HOME") is { Length: > 0 } xdg
-            ? xdg
-            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
-        return Path.GetFullPath(Path.Combine(caches, "winnow"));
-    }
-
     /// <summary>
     /// Patches and loads. The copy is kept in <paramref name="cache"/> under the hash of its content; one that is already there is used
     /// if it is whole. When the cache cannot be written the copy lives in a new temporary folder only until it is loaded.

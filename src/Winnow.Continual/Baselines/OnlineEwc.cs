@@ -1,0 +1,88 @@
+using System.ComponentModel;
+using System.ComponentModel.DataAnnotations;
+using Winnow.Learning;
+using static TorchSharp.torch;
+
+namespace Winnow.Continual;
+
+/// <summary>Options of <see cref="OnlineEwc"/>.</summary>
+public sealed record OnlineEwcOptions
+{
+    /// <summary>Strength of the anchor.</summary>
+    [Range(0.0, 1e9), Description("strength λ of the anchor (λ/2) Σ F (θ − θ*)²")]
+    public double Lambda { get; init; } = 100;
+
+    /// <summary>How much of the old importance stays.</summary>
+    [Range(0.0, 1.0), Description("share γ of the importance of earlier tasks that stays when a task is added")]
+    public double Gamma { get; init; } = 1;
+
+    /// <summary>Rows of a task that its Fisher information is estimated on.</summary>
+    [Range(1, 1_000_000), Description("rows of each task, drawn at random, on which its Fisher information is computed")]
+    public int FisherRows { get; init; } = 200;
+}
+
+/// <summary>
+/// Online elastic weight consolidation: after every task each weight is held near its value, the more firmly the more the network's
+/// answers depend on it.
+/// <para><c>L = CE(new) + (λ/2) Σ_i F_i (θ_i − θ*_i)²</c>, with <c>F ← γF + F_task</c> and <c>θ* ← θ</c> at the end of a task, and
+/// <c>F_task = (1/N) Σ_n Σ_c p(c|x_n) (∂ log p(c|x_n) / ∂θ)²</c>: the diagonal of the true Fisher information, its expectation over
+/// the labels taken exactly rather than by sampling or with the labels of the data (the "empirical" Fisher).</para>
+/// <para>Papers: Kirkpatrick et al., Overcoming catastrophic forgetting in neural networks, PNAS 2017 (arXiv 1612.00796); the online
+/// form: Schwarz et al., Progress and compress, ICML 2018 (arXiv 1805.06370).</para>
+/// <para>Cost: two operations per weight and step; FisherRows · classes sample gradients per task; memory 2 P values.</para>
+/// </summary>
+public sealed class OnlineEwc(LearnerSetup setup, OnlineEwcOptions options) : IPart
+{
+    private readonly QuadraticPenalty _penalty = new(setup.CountParameters());
+
+    /// <inheritdoc/>
+    public IEnumerable<StateEntry> State => _penalty.State("ewc");
+
+    /// <inheritdoc/>
+    public void Gradient(Step step) => _penalty.AddGradient(step.Network, options.Lambda);
+
+    /// <inheritdoc/>
+    public StepReport EndTask(Network network, TaskInfo task, Batch train)
+    {
+        using var scope = NewDisposeScope();
+        // Rows at even distances represent a file that is sorted by class as well as one that is shuffled, and need no random state.
+        long rows = Math.Min(options.FisherRows, train.Count);
+        using var index = tensor([.. Enumerable.Range(0, (int)rows).Select(i => i * (long)train.Count / rows)]);
+        var x = train.X.index_select(0, index);
+        _penalty.Importance.mul_(options.Gamma).add_(Fisher(network, x, setup.Cancellation));
+        _penalty.Anchor.copy_(network.Parameters);
+        return new(double.NaN, rows * (1 + setup.Classes), rows * setup.Classes, 0);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _penalty.Dispose();
+
+    /// <summary>The diagonal of the Fisher information [P] of a network in prediction mode on rows [N, width]. Leaves a gradient behind.</summary>
+    internal static Tensor Fisher(Network network, Tensor x, CancellationToken cancellation)
+    {
+        network.Training = false;
+        var fisher = zeros_like(network.Parameters);
+        using var scope = NewDisposeScope();
+        var p = Probabilities(network, x);
+        long rows = p.shape[0], classes = p.shape[1];
+        for (long n = 0; n < rows; n++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            using var row = x.narrow(0, n, 1);
+            for (long c = 0; c < classes; c++)
+            {
+                using var label = tensor([c]);
+                network.ZeroGradient();
+                network.AddCrossEntropyGradient(row, label); // −∂ log p(c | x_n) / ∂θ, whose sign the square removes
+                fisher.addcmul_(network.Gradient, network.Gradient, p[n, c].item<float>() / rows);
+            }
+        }
+        return fisher;
+    }
+
+    private static Tensor Probabilities(Network network, Tensor x)
+    {
+        using var _ = no_grad();
+        return network.Forward(x).softmax(1);
+    }
+}

@@ -1,0 +1,101 @@
+using Winnow.Core;
+using Winnow.Data;
+using static TorchSharp.torch;
+
+namespace Winnow.Continual.Tests;
+
+/// <summary>Tiny generated data: images of 1x4x4 bytes, one blurred template a class, so that every task and model can run on them.</summary>
+internal static class TestData
+{
+    public const int Width = 16;
+
+    /// <summary>Images whose classes overlap a little; the same seed gives the same images.</summary>
+    public static LabelledData Images(int classes = 4, int rowsPerClass = 24, ulong seed = 1, double noise = 40)
+    {
+        var random = new SeededRandom(seed, "images");
+        byte[][] templates = [.. Enumerable.Range(0, classes).Select(_ => Enumerable.Range(0, Width).Select(_ => (byte)random.Next(40, 216)).ToArray())];
+        int[] labels = [.. Enumerable.Range(0, classes * rowsPerClass).Select(i => i % classes)];
+        byte[] pixels = [.. labels.SelectMany(y => templates[y].Select(v => (byte)Math.Clamp(v + noise * random.NextNormal(), 0, 255)).ToArray())];
+        return LabelledData.FromImages("blobs", pixels, [1, 4, 4], labels, [.. Enumerable.Range(0, classes).Select(c => $"c{c}")]);
+    }
+
+    /// <summary>Normal rows [n, width] with uniform labels; the current dispose scope owns them.</summary>
+    public static Batch Rows(int count, int width = Width, int classes = 4, ulong seed = 1)
+    {
+        var random = new SeededRandom(seed, "rows");
+        float[] values = [.. Enumerable.Range(0, count * width).Select(_ => (float)random.NextNormal())];
+        long[] labels = [.. Enumerable.Range(0, count).Select(_ => (long)random.Next(classes))];
+        return new(tensor(values).reshape(count, width), tensor(labels));
+    }
+}
+
+/// <summary>
+/// A task of the arena on <see cref="TestData.Images"/> (or other data), prepared exactly as a trial prepares it; small and fast by default:
+/// 4 classes, two tasks, two epochs in batches of 8, 12 hidden units.
+/// </summary>
+internal sealed class SmallStream : IDisposable
+{
+    private readonly List<TrialEvent> _events = [];
+
+    public SmallStream(string task = "class-incremental", Func<StreamOptions, StreamOptions>? options = null, LabelledData? data = null, ulong seed = 1, CancellationToken? cancellation = null)
+    {
+        Task = new ContinualArena().Task(task);
+        Options = (StreamOptions)Task.Options.Bind([], "task");
+        Options = Options with { Epochs = Math.Min(2, Options.Epochs), BatchSize = 8, Hidden = 12 };
+        if (Options is PretrainedOptions pretrained)
+            Options = pretrained with { BaseEpochs = 3 };
+        Options = options?.Invoke(Options) ?? Options;
+        Data = data ?? TestData.Images();
+        Context = new(seed, "unused", _events.Add, cancellation ?? TestContext.Current.CancellationToken);
+        Prepared = PreparedStream.Make(Data, task, Options, Context);
+    }
+
+    public TaskCard Task { get; }
+
+    public StreamOptions Options { get; }
+
+    public LabelledData Data { get; }
+
+    public TrialContext Context { get; }
+
+    public PreparedStream Prepared { get; }
+
+    /// <summary>What every method is built from.</summary>
+    public LearnerSetup Setup => Prepared.Setup;
+
+    public IReadOnlyList<StreamTask> Tasks => Prepared.Stream.Tasks;
+
+    /// <summary>What the protocol recorded.</summary>
+    public IReadOnlyList<TrialEvent> Events => _events;
+
+    /// <summary>Runs the whole protocol; the learner stays the caller's.</summary>
+    public IReadOnlyDictionary<string, double> Run(IContinualLearner learner) => Protocol.Run(learner, Prepared, Context).Metrics;
+
+    /// <summary>Trains on one task as the protocol does, without tests.</summary>
+    public StepReport Train(IContinualLearner learner, int task, SeededRandom order)
+    {
+        using var scope = NewDisposeScope();
+        var info = Tasks[task].Info;
+        var train = Tasks[task].Train();
+        var cost = StepReport.None;
+        if (Prepared.Rules.Boundaries)
+            learner.BeginTask(info, train);
+        for (int epoch = 0; epoch < Setup.Training.Epochs; epoch++)
+            foreach (long[] batch in ContinualStream.MiniBatches(train.Count, Setup.Training.BatchSize, order))
+                cost += learner.Observe((train with { FirstPass = epoch == 0 }).Rows(tensor(batch)));
+        if (Prepared.Rules.Boundaries)
+            cost += learner.EndTask(info, train);
+        train.X.Dispose();
+        train.Y.Dispose();
+        return cost;
+    }
+
+    /// <summary>Trains on all tasks in order.</summary>
+    public StepReport Train(IContinualLearner learner)
+    {
+        var order = Context.Random("batches");
+        return Tasks.Aggregate(StepReport.None, (cost, task) => cost + Train(learner, task.Info.Id, order));
+    }
+
+    public void Dispose() => Prepared.Dispose();
+}

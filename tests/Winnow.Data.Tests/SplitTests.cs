@@ -1,0 +1,60 @@
+using CsCheck;
+using Winnow.Core;
+using static Winnow.Data.Tests.Scratch;
+
+namespace Winnow.Data.Tests;
+
+public class SplitTests
+{
+    private static LabelledData With(int[] labels, int classes, int? train = null) =>
+        new(LabelledData.FromTable("t", new float[labels.Length], 1, labels, [.. Enumerable.Range(0, classes).Select(c => $"c{c}")]).Rows, labels, [.. Enumerable.Range(0, classes).Select(c => $"c{c}")]) { TrainCount = train };
+
+    [Fact]
+    public void Every_class_keeps_its_share_on_both_sides() => Assert.All(Gen.Select(Gen.Int[0, 3].Array[8, 60], Gen.Double[0.05, 0.95], Gen.ULong).Fixed(300), drawn =>
+    {
+        var (labelled, fraction, seed) = drawn;
+        int[] labels = [.. labelled, 0, 0, 1, 1, 2, 2, 3, 3];
+        var data = With(labels, 4);
+        var split = Split.Stratified(data, fraction, new SeededRandom(seed, "split"));
+        Assert.Equal(Enumerable.Range(0, labels.Length), split.Train.Concat(split.Test).Order());
+        Assert.Equal(split.Train.Order(), split.Train);
+        for (int c = 0; c < 4; c++)
+        {
+            int n = data.CountPerClass[c], test = split.Test.Count(r => labels[r] == c);
+            Assert.InRange(test, 1, n - 1);
+            Assert.InRange(Math.Abs(test - fraction * n), 0, 1);
+        }
+    });
+
+    [Fact]
+    public void Same_seed_gives_the_same_split_and_another_seed_another()
+    {
+        var data = EmbeddedDigits.Open();
+        var first = Split.Of(data, 0.2, new SeededRandom(1, "split"));
+        Assert.Equal(first.Test, Split.Of(data, 0.2, new SeededRandom(1, "split")).Test);
+        Assert.NotEqual(first.Test, Split.Of(data, 0.2, new SeededRandom(2, "split")).Test);
+        Assert.Equal(359, first.Test.Length);
+    }
+
+    [Fact]
+    public void Publishers_split_is_kept()
+    {
+        var split = Split.Of(With([0, 1, 0, 1, 1], 2, train: 3), 0.5, new SeededRandom(1, "split"));
+        Assert.Equal([0, 1, 2], split.Train);
+        Assert.Equal([3, 4], split.Test);
+    }
+
+    [Fact]
+    public void Class_with_a_single_row_is_refused() =>
+        Refused(() => Split.Stratified(With([0, 0, 1], 2), 0.5, new SeededRandom(1, "split")), "t: found a single row of class 'c1' (row 2); expected at least 2 rows of every class");
+
+    [Fact]
+    public void Declared_class_without_rows_is_left_out() => Assert.Equal(2, Split.Stratified(With([0, 0, 2, 2], 3), 0.5, new SeededRandom(1, "split")).Test.Length);
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(double.NaN)]
+    public void Fraction_outside_0_and_1_is_refused(double fraction) =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => Split.Stratified(With([0, 0, 1, 1], 2), fraction, new SeededRandom(1, "split")));
+}
