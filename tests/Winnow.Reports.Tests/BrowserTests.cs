@@ -57,7 +57,7 @@ public sealed class BrowserTests : IDisposable
     }
 
     private const string VisiblePlots = """[...document.querySelectorAll("svg.plot")].filter(s => { const b = s.getBoundingClientRect(); return b.width > 100 && b.height > 50 && s.querySelector("path, rect, circle"); }).length""";
-    private const string Overflows = "document.documentElement.scrollWidth > innerWidth || document.body.scrollWidth > innerWidth";
+    private const string Overflows = "document.documentElement.scrollWidth > document.documentElement.clientWidth";
     private const string Widest = """JSON.stringify([...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > innerWidth && !e.closest(".scroll")).slice(0, 5).map(e => e.outerHTML.slice(0, 80)))""";
     private const string Colours = """[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color, getComputedStyle(document.querySelector(".plot [data-m]")).stroke + getComputedStyle(document.querySelector(".plot [data-m]")).fill, getComputedStyle(document.querySelector(".plot text")).fill]""";
 
