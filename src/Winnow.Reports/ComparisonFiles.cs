@@ -54,7 +54,7 @@ public static class ComparisonJson
             ["values"] = new JsonArray([.. row.Values[m.Key].Select(Number)]),
         }))),
         ["account"] = new JsonObject(row.Account.Select(a => KeyValuePair.Create(a.Key, Number(a.Value)))),
-        ["peak_memory_bytes"] = row.PeakMemoryBytes,
+        ["peak_memory_bytes"] = row.Row.Done.Count == 0 ? null : row.PeakMemoryBytes,
         ["cpu_seconds"] = Number(row.CpuSeconds),
         ["wall_seconds"] = Number(row.WallSeconds),
         ["pareto"] = row.Pareto,

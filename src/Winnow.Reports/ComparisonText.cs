@@ -7,28 +7,33 @@ namespace Winnow.Reports;
 public static class ComparisonText
 {
     /// <summary>One table a task, best row first, with what the marks mean.</summary>
-    public static string ToText(this Comparison comparison)
+    public static string ToText(this Comparison comparison) => string.Concat(comparison.Tasks.Select(task => Table(comparison, task)));
+
+    private static string Table(Comparison comparison, string task)
     {
+        var rows = comparison.RowsOf(task);
+        string? baseline = rows.Select(r => r.TestedAgainst).FirstOrDefault(b => b is not null);
+        // a terminal has room for the metrics that decide and for what is kept in memory
+        var metrics = comparison.Arena.Metrics.Where((m, i) => i < 3 || m.Unit == "bytes").ToList();
+        List<string[]> cells = [["", task, .. metrics.Select(m => m.Title), "peak", "cpu", .. baseline is null ? (string[])[] : [$"p vs {baseline}"]]];
+        foreach (var r in rows)
+            cells.Add([r.Pareto ? "*" : "", Plain(r.Row.Label) + (r.Row.Failed.Count > 0 ? $" ({r.Row.Failed.Count} failed)" : ""),
+                .. metrics.Select(m => r.Metrics.TryGetValue(m.Name, out var v) ? Format.Of(v, m.Unit) : "–"),
+                r.Row.Done.Count > 0 ? Format.Bytes(r.PeakMemoryBytes) : "–", Format.Seconds(r.CpuSeconds),
+                .. baseline is null ? (string[])[] : [Format.P(r.PHolm) + (r.Significant ? r.BetterThanBaseline ? " +" : " -" : "")]]);
+
         var text = new StringBuilder();
-        foreach (string task in comparison.Tasks)
-        {
-            var rows = comparison.RowsOf(task);
-            string? baseline = rows.Select(r => r.TestedAgainst).FirstOrDefault(b => b is not null);
-            var metrics = comparison.Arena.Metrics.Take(3).ToList();
-            List<string[]> cells = [["", task, .. metrics.Select(m => m.Title), "model", "memory", "peak", "cpu", baseline is null ? "p" : $"p vs {baseline}"]];
-            foreach (var r in rows)
-                cells.Add([r.Pareto ? "*" : "", r.Row.Label + (r.Row.Failed.Count > 0 ? $" ({r.Row.Failed.Count} failed)" : ""),
-                    .. metrics.Select(m => r.Metrics.TryGetValue(m.Name, out var v) ? Format.Of(v, m.Unit) : "–"),
-                    Cost(r, "model_bytes"), Cost(r, "memory_bytes"), Format.Bytes(r.PeakMemoryBytes), Format.Seconds(r.CpuSeconds),
-                    Format.P(r.PHolm) + (r.Significant ? r.BetterThanBaseline ? " +" : " -" : "")]);
-            int[] widths = [.. Enumerable.Range(0, cells[0].Length).Select(c => cells.Max(row => row[c].Length))];
-            foreach (string[] row in cells)
-                text.AppendLine(string.Join("  ", row.Select((cell, c) => c <= 1 ? cell.PadRight(widths[c]) : cell.PadLeft(widths[c]))).TrimEnd());
-            int seeds = rows.Max(r => r.Row.Done.Count);
-            text.AppendLine(CultureInfo.InvariantCulture, $"mean ± 95% t-interval over {seeds} seed{(seeds == 1 ? "" : "s")}; * no other row is as good in {comparison.Primary.Title}, peak memory and cpu time; p paired, Holm-corrected, + better - worse");
-        }
-        return text.ToString();
+        int[] widths = [.. Enumerable.Range(0, cells[0].Length).Select(c => cells.Max(row => row[c].Length))];
+        foreach (string[] row in cells)
+            text.Append(string.Join("  ", row.Select((cell, c) => c <= 1 ? cell.PadRight(widths[c]) : cell.PadLeft(widths[c]))).TrimEnd()).Append('\n');
+        int seeds = rows.Max(r => r.Row.Done.Count);
+        text.Append(seeds > 1 ? string.Create(CultureInfo.InvariantCulture, $"mean ± half the 95% t-interval over {seeds} seeds") : "one seed: no interval, no test");
+        text.Append(CultureInfo.InvariantCulture, $"; * no other row is as good in {comparison.Primary.Title}, peak memory and cpu time");
+        if (baseline is not null)
+            text.Append("; p paired, Holm-corrected, + better - worse");
+        return text.Append('\n').ToString();
     }
 
-    private static string Cost(ComparisonRow row, string metric) => row.Metrics.TryGetValue(metric, out var v) ? Format.Bytes(v.Mean) : "–";
+    /// <summary>Options may hold any text: what would move the cursor does not reach the terminal.</summary>
+    private static string Plain(string text) => string.Concat(text.Select(c => char.IsControl(c) ? '\xfffd' : c));
 }

@@ -6,8 +6,11 @@ namespace Winnow.Reports;
 public static class Format
 {
     /// <summary>A mean with half its interval, e.g. <c>0.916 ± 0.012</c>; without an interval only the mean.</summary>
-    public static string Of(Interval value, string unit) =>
-        double.IsNaN(value.HalfWidth) ? Of(value.Mean, unit) : unit == "bytes" || value.HalfWidth == 0 && unit != "fraction" ? Of(value.Mean, unit) : $"{Of(value.Mean, unit)} ± {Of(value.HalfWidth, unit)}";
+    public static string Of(Interval value, string unit)
+    {
+        bool bare = double.IsNaN(value.HalfWidth) || unit == "bytes" || value.HalfWidth == 0 && unit != "fraction";
+        return bare ? Of(value.Mean, unit) : $"{Of(value.Mean, unit)} ± {Of(value.HalfWidth, unit)}";
+    }
 
     /// <summary>A number in its unit.</summary>
     public static string Of(double value, string unit) => double.IsNaN(value) ? "–" : unit switch
@@ -19,16 +22,18 @@ public static class Format
     };
 
     /// <summary>E.g. <c>12.3 MB</c>.</summary>
-    public static string Bytes(double value) => Scaled(value, 1000, ["B", "kB", "MB", "GB", "TB"]);
+    public static string Bytes(double value) => double.IsNaN(value) ? "–" : Scaled(value, 1000, ["B", "kB", "MB", "GB", "TB"]);
 
-    /// <summary>E.g. <c>1.24 s</c>, <c>35 ms</c>.</summary>
+    /// <summary>E.g. <c>1.2 s</c>, <c>35 ms</c>, <c>2.5 min</c>.</summary>
     public static string Seconds(double value) => value switch
     {
         double.NaN => "–",
-        < 1e-3 => string.Create(CultureInfo.InvariantCulture, $"{value * 1e6:F0} µs"),
-        < 0.1 => string.Create(CultureInfo.InvariantCulture, $"{value * 1e3:F0} ms"),
-        < 100 => string.Create(CultureInfo.InvariantCulture, $"{value:F1} s"),
-        _ => string.Create(CultureInfo.InvariantCulture, $"{value / 60:F1} min"),
+        0 => "0 s",
+        < 0.9995e-3 => string.Create(CultureInfo.InvariantCulture, $"{value * 1e6:F0} µs"),
+        < 0.0995 => string.Create(CultureInfo.InvariantCulture, $"{value * 1e3:F0} ms"),
+        < 99.95 => string.Create(CultureInfo.InvariantCulture, $"{value:F1} s"),
+        < 5997 => string.Create(CultureInfo.InvariantCulture, $"{value / 60:F1} min"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{value / 3600:F1} h"),
     };
 
     /// <summary>A p-value, e.g. <c>0.032</c>, <c>&lt; 0.001</c>.</summary>
@@ -45,9 +50,10 @@ public static class Format
     private static string Scaled(double value, double step, string[] units)
     {
         int i = 0;
-        for (; Math.Abs(value) >= step && i < units.Length - 1; i++)
+        // 999.6 kB would be written as 1000 kB: it is 1.0 MB
+        for (; Math.Abs(value) >= step - 0.5 && i < units.Length - 1; i++)
             value /= step;
-        string number = value.ToString(i == 0 ? "F0" : Math.Abs(value) >= 100 ? "F0" : "F1", CultureInfo.InvariantCulture);
+        string number = value.ToString(i == 0 || Math.Abs(value) >= 99.95 ? "F0" : "F1", CultureInfo.InvariantCulture);
         return units[i].Length == 0 ? number : $"{number} {units[i]}";
     }
 }
