@@ -153,8 +153,10 @@ public sealed class ContractTests
         void Observe(int steps)
         {
             using var scope = NewDisposeScope();
+            var (x, y, _) = stream.Tasks[^1].Train();
+            scope.Attach(x, y);
             for (int i = 0; i < steps; i++)
-                learner.Observe(TestData.Rows(8) with { FirstPass = false });
+                learner.Observe(new(x, y, FirstPass: false));
         }
     }
 
