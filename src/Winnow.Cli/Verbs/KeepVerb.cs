@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using CsvHelper;
 using Winnow.Core;
+using Winnow.Learning;
 
 namespace Winnow.Cli.Verbs;
 
@@ -115,6 +116,8 @@ internal static class KeepVerb
             WholeFile.Write(Path.Combine(temporary, "Use.cs"), $$"""
                 // dotnet run Use.cs -- rows.csv
                 #:package Winnow.Continual@{{Catalogue.Version}}
+                #:package {{NativeTorch.Package.Id}}@{{NativeTorch.Package.Version}}
+                #:property PublishAot=false
                 using Winnow.Continual;
 
                 using var learner = KeptLearner.Load(".");
