@@ -110,8 +110,19 @@ internal static class KeepVerb
             var card = Catalogue.Arena(found.Trial.Arena).Method(found.Trial.Method);
             WholeFile.Write(Path.Combine(temporary, "card.json"), JsonSerializer.Serialize(new
             {
-                card.Id, card.Kind, card.Title, card.Paper, card.Year, card.Summary, found.Trial.Options, found.Trial.Task, found.Trial.TaskOptions,
-                found.Trial.Seed, Data = found.Trial.Data.Source, found.Trial.Key, found.Outcome.Metrics,
+                card.Id,
+                card.Kind,
+                card.Title,
+                card.Paper,
+                card.Year,
+                card.Summary,
+                found.Trial.Options,
+                found.Trial.Task,
+                found.Trial.TaskOptions,
+                found.Trial.Seed,
+                Data = found.Trial.Data.Source,
+                found.Trial.Key,
+                found.Outcome.Metrics,
             }, WinnowJson.Indented));
             WholeFile.Write(Path.Combine(temporary, "Use.cs"), $$"""
                 // dotnet run Use.cs -- rows.csv
