@@ -51,6 +51,21 @@ public sealed record Batch(torch.Tensor X, torch.Tensor Y, bool FirstPass = true
 
     /// <summary>The rows at the given positions, as a new batch that the current dispose scope owns.</summary>
     public Batch Rows(torch.Tensor index) => new(X.index_select(0, index), Y.index_select(0, index), FirstPass);
+
+    /// <summary>The rows once, in a random order, in mini-batches; each is disposed when the next one is asked for.</summary>
+    /// <param name="size">Rows of a mini-batch at most.</param>
+    /// <param name="random">The order.</param>
+    public IEnumerable<Batch> MiniBatches(int size, SeededRandom random)
+    {
+        foreach (long[] rows in ContinualStream.MiniBatches(Count, size, random))
+        {
+            using var index = torch.tensor(rows);
+            var batch = Rows(index);
+            using (batch.X)
+            using (batch.Y)
+                yield return batch;
+        }
+    }
 }
 
 /// <summary>What one call cost, in rows.</summary>
@@ -120,6 +135,23 @@ public sealed record LearnerSetup
 
     /// <summary>Stops long work inside a call.</summary>
     public CancellationToken Cancellation { get; init; }
+
+    /// <summary>The set-up for a stream when methods are used alone, without the workbench.</summary>
+    /// <param name="stream">The stream that will be learned.</param>
+    /// <param name="seed">Weights and every random choice derive from it.</param>
+    /// <param name="options">Network and training; by default an MLP with two hidden layers of 100, five passes, mini-batches of 32, step size 0.05.</param>
+    public static LearnerSetup For(ContinualStream stream, ulong seed, StreamOptions? options = null)
+    {
+        options ??= new();
+        return new()
+        {
+            Network = () => StreamFactory.Network(stream.Data, options, new SeededRandom(seed, "weights")),
+            Width = stream.Data.Width,
+            Classes = stream.Data.LabelNames.Count,
+            Training = StreamFactory.Plan(stream, options),
+            Random = purpose => new SeededRandom(seed, purpose),
+        };
+    }
 }
 
 /// <summary>The part of the protocol that every learner shares.</summary>

@@ -54,7 +54,7 @@ public sealed class Learner : IContinualLearner, IReportsSeries
     public StepReport Observe(Batch batch)
     {
         using var scope = NewDisposeScope();
-        var step = new Step { Network = Network, New = batch, Index = _steps.item<long>() };
+        var step = new Step { Network = Network, New = batch, Index = _steps.Values<long>()[0] };
         Network.Training = true;
         var objective = _objective?.Objective(step);
         Batch[] replays = [.. _parts.Select(p => p.Replay(step)).OfType<Batch>()];
@@ -72,7 +72,7 @@ public sealed class Learner : IContinualLearner, IReportsSeries
         foreach (var part in _parts)
             part.Gradient(step);
         _optimizer.Step();
-        _steps.add_(1);
+        _steps.Values<long>()[0]++;
         foreach (var part in _parts)
             part.AfterStep(step);
         return step.Report + new StepReport(loss, x.shape[0], x.shape[0], replayed);

@@ -51,8 +51,7 @@ public sealed record ResultEvent(IReadOnlyDictionary<string, double> Metrics, IR
 
 /// <summary>The trial failed.</summary>
 /// <param name="Message">One line for the user.</param>
-/// <param name="Detail">The stack trace, for the log; null when the message says all.</param>
-public sealed record FailureEvent(string Message, string? Detail) : TrialEvent;
+public sealed record FailureEvent(string Message) : TrialEvent;
 
 /// <summary>What the operating system counted for a trial's process.</summary>
 /// <param name="PeakMemoryBytes">Peak resident set.</param>

@@ -130,10 +130,10 @@ public static class TrialProcess
             }
         }
 
+        var context = new TrialContext(request.Trial.Seed, request.Artefacts, Emit, cancellation.Token);
         try
         {
             setThreads(request.Trial.Threads);
-            var context = new TrialContext(request.Trial.Seed, request.Artefacts, Emit, cancellation.Token);
             var result = arena(request.Trial.Arena).Run(request.Trial, context);
             using var self = Process.GetCurrentProcess();
             // The wall time is the parent's to measure: it includes the start and the end of this process.
@@ -142,8 +142,15 @@ public static class TrialProcess
         }
         catch (Exception e)
         {
-            bool mendable = e is InputException or ArgumentException;
-            Emit(new FailureEvent(mendable ? e.Message : $"{e.GetType().Name}: {e.Message}", mendable ? null : e.ToString()));
+            if (e is InputException)
+            {
+                Emit(new FailureEvent(e.Message));
+                return 1;
+            }
+            // A fault of the method: the stack trace stays beside the trial, for whoever mends it.
+            using (var trace = new StreamWriter(context.Artefact("failure.txt")))
+                trace.WriteLine(e.ToString());
+            Emit(new FailureEvent($"{e.GetType().Name}: {e.Message.ReplaceLineEndings(" ")}"));
             return 1;
         }
     }

@@ -34,26 +34,38 @@ public static class HtmlReport
         return Fill(Resource("report.html"), parts);
     }
 
-    private static Markup Header(Comparison comparison) => Markup.Of($"""
-        <header>
-        <p class="kicker">Winnow · {comparison.Arena.Id} · {comparison.Info.Finished:yyyy-MM-dd}</p>
-        <h1>{comparison.Info.Name}</h1>
-        <p class="question">{comparison.Arena.Question}</p>
-        </header>
-        """);
+    private static Markup Header(Comparison comparison)
+    {
+        string failures = comparison.Failures.Count == 0 ? "Failures" : $"Failures ({comparison.Failures.Count})";
+        return Markup.Of($"""
+            <header>
+            <p class="kicker">Winnow · {comparison.Arena.Id} · {comparison.Info.Finished:yyyy-MM-dd}</p>
+            <h1>{comparison.Info.Name}</h1>
+            <p class="question">{comparison.Arena.Question}</p>
+            <nav aria-label="Contents">{comparison.Tasks.Select(t => Markup.Of($"<a href=\"#task-{t}\">{Title(comparison, t)}</a>"))}<a href="#setting">What was run</a><a href="#methods">Methods</a><a href="#failures">{failures}</a><a href="#again">Run it again</a></nav>
+            </header>
+            """);
+    }
+
+    private static string Title(Comparison comparison, string task) => comparison.Arena.Tasks.FirstOrDefault(t => t.Id == task)?.Title ?? task;
 
     private static Markup TaskSection(Comparison comparison, string task, MethodStyles styles)
     {
-        var card = comparison.Arena.Tasks.FirstOrDefault(t => t.Id == task);
         var rows = comparison.RowsOf(task);
         return Markup.Of($"""
             <section class="task" id="task-{task}">
-            <h2>{card?.Title ?? task}</h2>
-            <p class="verdict">{Verdict.Of(comparison, task)}</p>
+            <h2>{Title(comparison, task)}</h2>
+            <p class="verdict">{VerdictOf(comparison, task)}</p>
             {ResultTable.Of(comparison, rows, styles)}
             {Figures.Of(comparison, rows, styles)}
             </section>
             """);
+    }
+
+    private static Markup VerdictOf(Comparison comparison, string task)
+    {
+        var sentences = Verdict.Sentences(comparison, task);
+        return Markup.Of($"<strong>{sentences[0]}</strong> {string.Join(' ', sentences.Skip(1))}");
     }
 
     private static Markup Failures(Comparison comparison) => comparison.Failures.Count == 0
@@ -70,7 +82,7 @@ public static class HtmlReport
 
     private static Markup Again(Comparison comparison)
     {
-        string keep = comparison.Winner is { } winner ? $"winnow keep {winner.Method.Id}@{winner.Done[0].Trial.Seed} --out winner" : "winnow keep TRIAL --out winner";
+        string keep = comparison.Winner is { } winner ? $"winnow keep {winner.Done[0].Trial.Key[..8]} --out winner" : "winnow keep TRIAL --out winner";
         return Markup.Of($"""
             <section id="again">
             <h2>Run it again</h2>

@@ -6,13 +6,16 @@ namespace Winnow.Reports;
 public static class Verdict
 {
     /// <summary>The verdict on one task.</summary>
-    public static string Of(Comparison comparison, string task)
+    public static string Of(Comparison comparison, string task) => string.Join(' ', Sentences(comparison, task));
+
+    /// <summary>The verdict sentence by sentence; the first says who wins.</summary>
+    internal static IReadOnlyList<string> Sentences(Comparison comparison, string task)
     {
         var metric = comparison.Primary;
         var rows = comparison.RowsOf(task);
         var competitors = rows.Where(r => !Comparison.IsBound(r.Row) && Has(r, metric)).ToList();
         if (competitors.Count == 0)
-            return "No trial of a competing method finished: there is nothing to compare.";
+            return ["No trial of a competing method finished: there is nothing to compare."];
         var best = competitors[0];
         int seeds = best.Row.Done.Count;
         string over = seeds == 1 ? "one seed, so without an interval" : $"{seeds} seeds";
@@ -25,7 +28,7 @@ public static class Verdict
         int failed = rows.Sum(r => r.Row.Failed.Count);
         if (failed > 0)
             sentences.Add($"{Count(failed, "trial")} failed and {(failed == 1 ? "is" : "are")} not in these numbers.");
-        return string.Join(' ', sentences);
+        return sentences;
     }
 
     /// <summary>The best row is itself the best baseline, or there is no baseline to test against.</summary>

@@ -93,7 +93,7 @@ public static class SyntheticStudy
     {
         var arena = new SyntheticArena();
         foreach (string task in tasks)
-            foreach (var level in Levels.Concat(Enumerable.Range(1, extra).Select(i => ("er", 0.5 + 0.02 * i, 0.01, (112 + i) * 1e6, 5.0 + i))))
+            foreach (var level in Levels.Concat(Enumerable.Range(1, extra).Select(i => ("er", 0.5 + 0.02 * i, 0.01, (113 + i) * 1e6, 5.0 + i))))
                 for (ulong seed = 1; seed <= (ulong)seeds; seed++)
                 {
                     int buffer = level.Item4 == 113e6 || level.Item1 != "er" ? 100 : (int)(level.Item4 / 1e6);

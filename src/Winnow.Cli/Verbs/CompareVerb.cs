@@ -156,7 +156,7 @@ internal static class CompareVerb
         var info = new StudyInfo(plan.Name, folder, plan.Data, Machine.Here(), Catalogue.Commit, StudyRequest.Versions(), request.Command, TimeProvider.System.GetUtcNow());
         var comparison = Comparison.Of(info, arena, StudyRow.Of(arena, finished));
         string report = Path.Combine(folder, "report.html");
-        //HtmlReport.Write(report, comparison);
+        HtmlReport.Write(report, comparison);
         ComparisonJson.Write(Path.Combine(folder, "results.json"), comparison);
         ComparisonCsv.Write(Path.Combine(folder, "results.csv"), comparison);
         if (settings.Json is { } json)

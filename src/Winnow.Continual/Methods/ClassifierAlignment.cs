@@ -68,11 +68,12 @@ public static class ClassifierAlignment
             throw new ArgumentException("There are no classes to align: at least one task must have been learned.", nameof(labels));
         if (weight.dim() != 2 || weight.shape[0] != classes || bias.dim() != 1 || bias.shape[0] != classes || taskSizes.Sum() != classes)
             throw new ArgumentException($"weights [{string.Join(", ", weight.shape)}], biases [{string.Join(", ", bias.shape)}] and task sizes {string.Join(" + ", taskSizes)} do not fit {classes} classes", nameof(weight));
+        using var grad = enable_grad();
         using var scope = NewDisposeScope();
         // A network without hidden layers is exactly the head.
         using var head = Network.Mlp((int)weight.shape[1], [], classes, batchNorm: false, new SeededRandom(0, "overwritten"));
-        weight.data<float>().CopyTo(head.ParameterValues);
-        bias.data<float>().CopyTo(head.ParameterValues[(int)weight.numel()..]);
+        weight.contiguous().Values<float>().CopyTo(head.ParameterValues);
+        bias.contiguous().Values<float>().CopyTo(head.ParameterValues[(int)weight.numel()..]);
         double[] scale = MeanScales(taskSizes, plan.TaskIndex);
         var targets = arange(classes, ScalarType.Int64).repeat_interleave(plan.SamplesPerClass);
         var optimizer = new Sgd(head, plan.LearningRate, plan.Momentum, plan.WeightDecay);

@@ -17,7 +17,7 @@ public enum SensitivityReference
 /// <summary>
 /// Measures how much each module of a network changes: Δ_ℓ(n) = ‖θ_ℓ(n) − θ_ℓ(n−1)‖₁ / |θ_ℓ| between checkpoints n, of which there is one
 /// after every epoch. A module's sensitivity is its mean change over the first epochs of new tasks, relative to a reference; where no task
-/// is announced, over all checkpoints. For batch normalisation the weight, bias, running mean and running variance are followed separately, too.
+/// is announced, over all checkpoints. For batch normalisation the changes of weight, bias, running mean and running variance are recorded one by one, too.
 /// <para>Cost: one pass over the parameters per checkpoint; memory one copy of the network.</para>
 /// </summary>
 public sealed class ModuleDynamics : IPart, IReportsSeries
@@ -47,7 +47,7 @@ public sealed class ModuleDynamics : IPart, IReportsSeries
         long capacity = Math.Max(1, every is { } steps ? _training.Steps / steps : _training.Tasks * _training.Epochs);
         _parameters = network.Parameters.clone().DetachFromDisposeScope();
         _buffers = network.Buffers.clone().DetachFromDisposeScope();
-        _changes = zeros(capacity, _quantities.Length, ScalarType.Float64).DetachFromDisposeScope();
+        _changes = zeros(capacity * _quantities.Length, ScalarType.Float64).DetachFromDisposeScope();
         _atBoundary = zeros(capacity, ScalarType.Int64).DetachFromDisposeScope();
         _interval.Value = every ?? Math.Max(1, (_training.Steps + capacity - 1) / capacity);
     }
@@ -83,18 +83,31 @@ public sealed class ModuleDynamics : IPart, IReportsSeries
     public int Checkpoints => (int)_checkpoints.Value;
 
     /// <summary>The sensitivity of each module, in the network's order; null before the first checkpoint.</summary>
-    public double[]? Sensitivity() => Scores()?[.._modules];
+    public double[]? Sensitivity()
+    {
+        if (Checkpoints == 0)
+            return null;
+        double[] changes = _changes.Values<double>().ToArray();
+        long[] atBoundary = _atBoundary.Values<long>().ToArray();
+        int[] all = [.. Enumerable.Range(0, Checkpoints)];
+        int[] boundaries = [.. all.Where(n => atBoundary[n] == 1)], inside = [.. all.Where(n => atBoundary[n] == 0)];
+        double[] jump = Mean(boundaries.Length == 0 ? all : boundaries);
+        double[] reference = _reference == SensitivityReference.WithinTask && inside.Length > 0 ? Mean(inside) : [.. Enumerable.Repeat(jump.Average(), _modules)];
+        return [.. jump.Zip(reference, (j, r) => r == 0 ? 0 : j / r)];
+
+        double[] Mean(int[] checkpoints) => [.. Enumerable.Range(0, _modules).Select(q => checkpoints.Average(n => changes[n * _quantities.Length + q]))];
+    }
 
     /// <inheritdoc/>
     public IEnumerable<(string Name, double Value, long Step)> Series
     {
         get
         {
-            double[] changes = _changes.data<double>().ToArray();
+            double[] changes = _changes.Values<double>().ToArray();
             for (int n = 0; n < Checkpoints; n++)
                 for (int q = 0; q < _quantities.Length; q++)
                     yield return ($"change/{_quantities[q].Name}", changes[n * _quantities.Length + q], n + 1);
-            if (Scores() is { } scores)
+            if (Sensitivity() is { } scores)
                 for (int q = 0; q < scores.Length; q++)
                     yield return ($"sensitivity/{_quantities[q].Name}", scores[q], Checkpoints);
         }
@@ -121,18 +134,18 @@ public sealed class ModuleDynamics : IPart, IReportsSeries
     /// <inheritdoc/>
     public void AfterStep(Step step)
     {
-        if (++_sinceLast.Value < _interval.Value || Checkpoints == _changes.shape[0])
+        if (++_sinceLast.Value < _interval.Value || Checkpoints == _atBoundary.shape[0])
             return;
-        float[] parameters = _parameters.data<float>().ToArray(), buffers = _buffers.data<float>().ToArray();
-        var row = _changes.data<double>();
+        Span<float> parameters = _parameters.Values<float>(), buffers = _buffers.Values<float>();
+        var row = _changes.Values<double>().Slice(Checkpoints * _quantities.Length, _quantities.Length);
         for (int q = 0; q < _quantities.Length; q++)
         {
             var (_, isBuffer, offset, length) = _quantities[q];
-            row[Checkpoints * _quantities.Length + q] = isBuffer
-                ? Change<float>(buffers.AsSpan(offset, length), step.Network.BufferValues.Slice(offset, length))
-                : Change<float>(parameters.AsSpan(offset, length), step.Network.ParameterValues.Slice(offset, length));
+            row[q] = isBuffer
+                ? Change<float>(buffers.Slice(offset, length), step.Network.BufferValues.Slice(offset, length))
+                : Change<float>(parameters.Slice(offset, length), step.Network.ParameterValues.Slice(offset, length));
         }
-        _atBoundary.data<long>()[Checkpoints] = _newTask.Value;
+        _atBoundary.Values<long>()[Checkpoints] = _newTask.Value;
         _checkpoints.Value++;
         _sinceLast.Value = _newTask.Value = 0;
         Remember(step.Network);
@@ -141,10 +154,10 @@ public sealed class ModuleDynamics : IPart, IReportsSeries
     /// <summary>Runs something that changes the network and leaves its changes out of the measurement.</summary>
     internal StepReport Exclude(Network network, Func<StepReport> repair)
     {
-        using var _ = no_grad();
         using var scope = NewDisposeScope();
         var (parameters, buffers) = (network.Parameters.clone(), network.Buffers.clone());
         var report = repair();
+        using var _ = no_grad();
         _parameters.add_(network.Parameters - parameters);
         _buffers.add_(network.Buffers - buffers);
         return report;
@@ -155,24 +168,6 @@ public sealed class ModuleDynamics : IPart, IReportsSeries
         using var _ = no_grad();
         _parameters.copy_(network.Parameters);
         _buffers.copy_(network.Buffers);
-    }
-
-    /// <summary>The sensitivity of every quantity, or null before the first checkpoint.</summary>
-    private double[]? Scores()
-    {
-        if (Checkpoints == 0)
-            return null;
-        double[] changes = _changes.data<double>().ToArray();
-        long[] atBoundary = _atBoundary.data<long>().ToArray();
-        int[] all = [.. Enumerable.Range(0, Checkpoints)];
-        int[] boundaries = [.. all.Where(n => atBoundary[n] == 1)], inside = [.. all.Where(n => atBoundary[n] == 0)];
-        double[] jump = Mean(boundaries.Length == 0 ? all : boundaries);
-        double[] reference = _reference == SensitivityReference.WithinTask && inside.Length > 0
-            ? Mean(inside)
-            : [.. Enumerable.Repeat(jump.Take(_modules).Average(), jump.Length)];
-        return [.. jump.Zip(reference, (j, r) => r == 0 ? 0 : j / r)];
-
-        double[] Mean(int[] checkpoints) => [.. Enumerable.Range(0, _quantities.Length).Select(q => checkpoints.Average(n => changes[n * _quantities.Length + q]))];
     }
 
     /// <inheritdoc/>

@@ -33,9 +33,11 @@ internal static class Figures
         if (memory is null && time is null)
             return null;
         string side = metric.Better == Better.Higher ? "up and to the left" : "down and to the left";
-        return One("pareto", "What it costs", $"Better is {side}. The line joins the rows that none beats in both; open circles are bounds; whiskers are 95% intervals.",
+        return One("pareto", "What it costs", $"{Capitalised(metric.Title)} against peak memory and cpu time of a trial: better is {side}. The line joins the rows that none beats in both; open circles are bounds; whiskers are 95% intervals.",
             Markup.Of($"""<div class="panels pair">{memory ?? Markup.Empty}{time ?? Markup.Empty}</div>"""));
     }
+
+    private static string Capitalised(string title) => title.Length == 0 ? title : $"{char.ToUpperInvariant(title[0])}{title[1..]}";
 
     private static Markup One(string id, string title, string caption, Markup drawn) => Markup.Of($"""
         <figure class="figure figure-{id}">

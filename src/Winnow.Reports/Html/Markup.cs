@@ -18,11 +18,20 @@ internal readonly record struct Markup(string Text)
 
     public override string ToString() => Text;
 
-    /// <summary>Escapes for text and quoted attributes; characters that HTML forbids become the replacement character.</summary>
+    /// <summary>The text with the replacement character for those that HTML and XML forbid: control characters and torn surrogate pairs.</summary>
+    public static string Legal(string text)
+    {
+        var legal = new StringBuilder(text.Length);
+        foreach (var rune in text.EnumerateRunes()) // reads a torn pair as the replacement character
+            legal.Append(Rune.IsControl(rune) && rune.Value is not ('\t' or '\n' or '\r') || rune.Value is 0xfffe or 0xffff ? "\ufffd" : rune.ToString());
+        return legal.ToString();
+    }
+
+    /// <summary>Escapes for text and quoted attributes.</summary>
     public static string Escape(string? text)
     {
         var escaped = new StringBuilder(text?.Length ?? 0);
-        foreach (char c in text ?? "")
+        foreach (char c in Legal(text ?? ""))
             _ = c switch
             {
                 '&' => escaped.Append("&amp;"),
@@ -30,8 +39,6 @@ internal readonly record struct Markup(string Text)
                 '>' => escaped.Append("&gt;"),
                 '"' => escaped.Append("&quot;"),
                 '\'' => escaped.Append("&#39;"),
-                '\t' or '\n' => escaped.Append(c),
-                < ' ' or '\x7f' => escaped.Append('\xfffd'),
                 _ => escaped.Append(c),
             };
         return escaped.ToString();

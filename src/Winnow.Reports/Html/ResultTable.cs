@@ -16,8 +16,9 @@ internal static class ResultTable
             <div class="scroll" role="region" aria-label="Results" tabindex="0"><table class="results sortable">
             <thead><tr>
             <th scope="col" data-sort="text">method</th>
-            {metrics.Select(m => Markup.Of($"""<th scope="col" data-sort="{(m.Better == Better.Higher ? "down" : "up")}" title="{m.Formula}">{m.Title}</th>"""))}
-            {(baseline is null ? Markup.Empty : Markup.Of($"""<th scope="col" data-sort="down" title="paired difference in {comparison.Primary.Title}, seed by seed">Δ {baseline}</th><th scope="col" data-sort="up" title="paired t-test, Holm-corrected">p</th>"""))}
+            {metrics.Take(1).Select(Heading)}
+            {(baseline is null ? Markup.Empty : Markup.Of($"""<th scope="col" data-sort="{(comparison.Primary.Better == Better.Higher ? "down" : "up")}" title="paired difference in {comparison.Primary.Title}, seed by seed">Δ {baseline}</th><th scope="col" data-sort="up" title="paired t-test, Holm-corrected">p</th>"""))}
+            {metrics.Skip(1).Select(Heading)}
             <th scope="col" data-sort="up" title="largest resident set of a trial's process">peak</th><th scope="col" data-sort="up" title="processor time of a trial">cpu</th><th scope="col" data-sort="up" title="time from start to end of a trial">wall</th>
             </tr></thead>
             <tbody>{rows.Select(r => Row(r, metrics, comparison.Primary, strip, baseline is not null, styles[r]))}</tbody>
@@ -30,31 +31,38 @@ internal static class ResultTable
     private static Markup Row(ComparisonRow row, List<MetricCard> metrics, MetricCard primary, Strip? strip, bool tested, MethodStyle style)
     {
         var marks = new List<Markup>();
-        if (row.Pareto)
+        if (row.Pareto && !style.Bound)
             marks.Add(Markup.Of($"""<span class="pareto" role="img" aria-label="Pareto-optimal" title="no other row is at least as good in {primary.Title}, peak memory and cpu time">◆</span>"""));
         if (Comparison.IsBound(row.Row))
             marks.Add(Markup.Of($"""<span class="tag">bound</span>"""));
-        else if (row.Row.Method.Kind == MethodKind.Seed)
-            marks.Add(Markup.Of($"""<span class="tag seed">paper</span>"""));
         if (row.Row.Failed.Count > 0)
             marks.Add(Markup.Of($"""<a class="tag failed" href="#failures">{row.Row.Failed.Count} failed</a>"""));
         bool finished = row.Row.Done.Count > 0;
+        Markup Value(MetricCard m) => row.Metrics.TryGetValue(m.Name, out var v) ? Cell(v.Mean, Format.Of(v, m.Unit), m.Name == primary.Name ? strip?.Draw(v, style) : null) : Cell(double.NaN, "–");
         return Markup.Of($"""
-            <tr data-m="{style.Index}"{(style.Bound ? new Markup(" class=\"bound\"") : Markup.Empty)}>
+            <tr data-m="{style.Index}" class="{(style.Bound ? "bound" : row.Row.Method.Kind == MethodKind.Seed ? "seed" : "baseline")}">
             <th scope="row" data-value="{row.Row.Label}"><a href="#method-{row.Row.Method.Id}">{Swatch.Of(style)}{row.Row.Label}</a> {Markup.Join(marks, " ")}</th>
-            {metrics.Select(m => row.Metrics.TryGetValue(m.Name, out var v) ? Cell(v.Mean, Format.Of(v, m.Unit), m.Name == primary.Name ? strip?.Draw(v, style) : null) : Cell(double.NaN, "–"))}
+            {metrics.Take(1).Select(Value)}
             {(tested ? Markup.Of($"{Cell(row.Difference, double.IsNaN(row.Difference) ? "–" : Format.Signed(row.Difference, primary.Unit))}{Cell(row.PHolm, double.IsNaN(row.PHolm) ? "–" : Format.P(row.PHolm), row.Significant ? Sign(row) : null)}") : Markup.Empty)}
+            {metrics.Skip(1).Select(Value)}
             {(finished ? Cell(row.PeakMemoryBytes, Format.Bytes(row.PeakMemoryBytes)) : Cell(double.NaN, "–"))}{Cell(row.CpuSeconds, Format.Seconds(row.CpuSeconds))}{Cell(row.WallSeconds, Format.Seconds(row.WallSeconds))}
             </tr>
             """);
     }
+
+    private static Markup Heading(MetricCard metric) =>
+        Markup.Of($"""<th scope="col" data-sort="{(metric.Better == Better.Higher ? "down" : "up")}" title="{metric.Formula}">{metric.Title}</th>""");
 
     private static Markup Sign(ComparisonRow row) => row.BetterThanBaseline
         ? Markup.Of($""" <span class="better" role="img" aria-label="significantly better">▲</span>""")
         : Markup.Of($""" <span class="worse" role="img" aria-label="significantly worse">▼</span>""");
 
     private static Markup Cell(double value, string text, Markup? more = null) =>
-        Markup.Of($"""<td data-value="{(double.IsFinite(value) ? value.ToString("R", CultureInfo.InvariantCulture) : "")}">{text}{more ?? Markup.Empty}</td>""");
+        Markup.Of($"""<td data-value="{(double.IsFinite(value) ? value.ToString("R", CultureInfo.InvariantCulture) : "")}">{Number(text)}{more ?? Markup.Empty}</td>""");
+
+    /// <summary>The half-width of an interval reads as a remark to its mean.</summary>
+    private static Markup Number(string text) =>
+        text.Split(" ± ") is [var mean, var half] ? Markup.Of($"{mean}<span class=\"half\"> ± {half}</span>") : Markup.Of($"{text}");
 
     private static string Legend(Comparison comparison, IReadOnlyList<ComparisonRow> rows, string? baseline)
     {
@@ -62,6 +70,8 @@ internal static class ResultTable
         string legend = seeds > 1 ? $"Mean ± half the 95% t-interval over {seeds} seeds; peak memory is the largest over seeds, times are means." : "One seed: no intervals, no tests.";
         if (baseline is not null)
             legend += $" Δ and p: paired with {baseline}, the best baseline, on the same seeds, p after Holm's correction; ▲ significantly better, ▼ significantly worse at 5%. Bounds are not tested.";
+        if (rows.Any(r => r.Row.Method.Kind == MethodKind.Seed))
+            legend += " Bold: the methods under study; the others are baselines.";
         return legend + $" ◆ no other row is at least as good in {comparison.Primary.Title}, peak memory and cpu time.";
     }
 

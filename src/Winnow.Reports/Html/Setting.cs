@@ -21,7 +21,7 @@ internal static class Setting
             {comparison.Tasks.Select(t => Protocol(comparison, t))}
             {Fact("Trials", Markup.Of($"{trials.Count}, each in a process of its own with {Threads(trials)}; {comparison.Failures.Count} failed"))}
             {Fact("Seeds", Markup.Of($"{string.Join(", ", seeds)}"))}
-            {Fact("Time", Markup.Of($"{Format.Seconds(trials.Sum(t => t.Outcome.Usage.CpuSeconds))} of processor time in all; finished {info.Finished:yyyy-MM-dd HH:mm} UTC{info.Finished:zzz}"))}
+            {Fact("Time", Markup.Of($"{Format.Seconds(trials.Sum(t => t.Outcome.Usage.CpuSeconds))} of processor time in all; finished {info.Finished.ToUniversalTime():yyyy-MM-dd HH:mm} UTC"))}
             {Fact("Machine", Markup.Of($"{info.Machine.ToString()}"))}
             {Fact("Versions", Markup.Of($"{string.Join(", ", info.Versions.Select(v => $"{v.Key} {v.Value}"))}"))}
             {Fact("Commit", info.Commit is { } commit ? Markup.Of($"<code>{commit}</code>") : Markup.Of($"unknown: the program was not built from a git checkout"))}

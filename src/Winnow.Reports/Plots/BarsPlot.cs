@@ -1,3 +1,4 @@
+using System.Globalization;
 using Winnow.Core;
 using Winnow.Reports.Html;
 
@@ -17,7 +18,7 @@ internal static class BarsPlot
             return null;
         // one axis for all methods: a bar is the same length wherever it means the same
         var scale = PlotScale.Linear(groups.SelectMany(g => g.Bars).SelectMany(b => (double[])[0, b.Value.Mean, b.Value.Low, b.Value.High]), "", room: 0.02, count: 4);
-        return Markup.Of($"""<div class="panels">{groups.Select(g => Markup.Of($"""<div class="panel"><h4>{Swatch.Of(styles[g.Row])}{g.Row.Row.Label}</h4>{One(card, g.Bars, styles[g.Row], scale, $"{card.Title}: {g.Row.Row.Label}; {string.Join(", ", g.Bars.Select(b => $"{b.Member} {Format.Of(b.Value.Mean, "")}"))}")}</div>"""))}</div>""");
+        return Markup.Of($"""<div class="panels">{groups.Select(g => Markup.Of($"""<div class="panel"><h4>{Swatch.Of(styles[g.Row])}{g.Row.Row.Label}</h4>{One(card, g.Bars, styles[g.Row], scale, $"{card.Title}: {g.Row.Row.Label}; {string.Join(", ", g.Bars.Select(b => string.Create(CultureInfo.InvariantCulture, $"{b.Member} {b.Value.Mean:G3}")))}")}</div>"""))}</div>""");
     }
 
     private static Markup One(FigureCard card, IReadOnlyList<(string Member, Interval Value)> bars, MethodStyle style, PlotScale x, string title)
@@ -39,7 +40,7 @@ internal static class BarsPlot
                 plot.Line([(value.Low, middle), (value.High, middle)], SvgPlot.Ink("ink"), 1.25f);
             double py = plot.Pixel(0, middle).Y;
             plot.Text(left - 7, py, TextFit.Shorten(member, left - 12), "end", "name");
-            plot.Text(Width - 50, py, Format.Of(value.Mean, ""), "start", "tick");
+            plot.Text(Width - 50, py, value.Mean.ToString("G3", CultureInfo.InvariantCulture), "start", "tick");
         }
         return plot.ToMarkup(title, "plot");
     }

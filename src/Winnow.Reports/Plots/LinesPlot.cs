@@ -16,7 +16,8 @@ internal static class LinesPlot
         var lines = rows.Select(r => (Row: r, Points: SeriesData.Line(r.Row, card.Series))).Where(l => l.Points.Count > 0).ToList();
         if (lines.Count == 0)
             return null;
-        return Markup.Of($"""<div class="wide-only">{Sized(card, lines, styles, title, 920, 420, 190)}</div><div class="narrow-only">{Sized(card, lines, styles, title, 350, 380, 112)}</div>""");
+        int label = (int)lines.Max(l => TextFit.Width(l.Row.Row.Label)) + 30;
+        return Markup.Of($"""<div class="wide-only">{Sized(card, lines, styles, title, 960, 420, Math.Min(label, 190))}</div><div class="narrow-only">{Sized(card, lines, styles, title, 350, 380, Math.Min(label, 112))}</div>""");
     }
 
     private static Markup Sized(FigureCard card, List<(ComparisonRow Row, IReadOnlyList<(long Step, Interval Value)> Points)> lines, MethodStyles styles, string title, int width, int height, int right)
@@ -36,10 +37,10 @@ internal static class LinesPlot
             var style = styles[row];
             var ink = plot.Ink(style);
             var banded = points.Where(p => !double.IsNaN(p.Value.HalfWidth)).ToList();
-            if (banded.Count > 1 && style.Highlighted)
+            if (banded.Count > 1)
             {
                 var band = plot.Plot.Add.FillY([.. banded.Select(p => (double)p.Step)], [.. banded.Select(p => Math.Max(y.Low, p.Value.Low))], [.. banded.Select(p => Math.Min(y.High, p.Value.High))]);
-                band.FillColor = ink.WithAlpha(.14);
+                band.FillColor = ink.WithAlpha(style.Highlighted ? .14 : .08);
                 band.LineWidth = band.MarkerSize = 0;
             }
         }

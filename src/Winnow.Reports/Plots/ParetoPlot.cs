@@ -7,37 +7,52 @@ namespace Winnow.Reports.Plots;
 /// <summary>The primary metric against a cost, with the rows that no other beats in both joined by a line.</summary>
 internal static class ParetoPlot
 {
-    private const int Width = 460, Height = 380;
-    private static readonly Margins Space = new(56, 16, 16, 48);
-
-    /// <summary>The figure; null when no row has both numbers.</summary>
+    /// <summary>The figure for wide and for narrow screens; null when no row has both numbers.</summary>
     public static Markup? Draw(MetricCard metric, string cost, string unit, Func<ComparisonRow, double> costOf, IReadOnlyList<ComparisonRow> rows, MethodStyles styles)
     {
         var points = rows.Where(r => r.Metrics.TryGetValue(metric.Name, out var m) && double.IsFinite(m.Mean) && double.IsFinite(costOf(r)) && costOf(r) > 0)
             .Select(r => (Row: r, Value: r.Metrics[metric.Name], Cost: costOf(r))).ToList();
         if (points.Count == 0)
             return null;
-        var x = PlotScale.Amounts(points.Select(p => p.Cost), unit);
+        return Markup.Of($"""<div><div class="wide-only">{Sized(metric, cost, unit, points, styles, 540, 400)}</div><div class="narrow-only">{Sized(metric, cost, unit, points, styles, 350, 320)}</div></div>""");
+    }
+
+    private static Markup Sized(MetricCard metric, string cost, string unit, List<(ComparisonRow Row, Interval Value, double Cost)> points, MethodStyles styles, int width, int height)
+    {
+        var space = new Margins(width > 500 ? 56 : 44, 16, 16, 48);
+        int longest = width > 500 ? 130 : 100;
+        var x = PlotScale.Amounts(points.Select(p => p.Cost), unit, count: width > 500 ? 5 : 3);
         var y = PlotScale.Linear(points.SelectMany(p => (double[])[p.Value.Mean, p.Value.Low, p.Value.High]), metric.Unit);
-        using var plot = new SvgPlot(Width, Height, Space, x, y);
+        using var plot = new SvgPlot(width, height, space, x, y);
         double sign = metric.Better == Better.Higher ? -1 : 1;
-        var best = Statistics.Pareto([.. points.Select(p => (IReadOnlyList<double>)[sign * p.Value.Mean, p.Cost])]);
+        // bounds are read, not competed with: they neither join the front nor push a row off it
+        var best = Statistics.Pareto([.. points.Select(p => (IReadOnlyList<double>)(styles[p.Row].Bound ? [double.NaN, double.NaN] : [sign * p.Value.Mean, p.Cost]))]);
 
         var front = points.Where((_, i) => best[i]).OrderBy(p => p.Cost).ToList();
-        plot.Line([.. front.SelectMany((p, i) => i == 0 ? (IEnumerable<(double, double)>)[(x.At(p.Cost), p.Value.Mean)] : [(x.At(p.Cost), front[i - 1].Value.Mean), (x.At(p.Cost), p.Value.Mean)])], SvgPlot.Ink("front"), 1.5f);
+        List<(double X, double Y)> stairs = [.. front.SelectMany((p, i) => i == 0 ? (IEnumerable<(double, double)>)[(x.At(p.Cost), p.Value.Mean)] : [(x.At(p.Cost), front[i - 1].Value.Mean), (x.At(p.Cost), p.Value.Mean)])];
+        plot.Line(stairs, SvgPlot.Ink("front"), 1.5f);
         foreach (var p in points)
             if (!double.IsNaN(p.Value.HalfWidth))
                 plot.Line([(x.At(p.Cost), Math.Max(y.Low, p.Value.Low)), (x.At(p.Cost), Math.Min(y.High, p.Value.High))], plot.Ink(styles[p.Row]).WithAlpha(.55), 1.25f);
         for (int i = 0; i < points.Count; i++)
             plot.Plot.Add.Marker(x.At(points[i].Cost), points[i].Value.Mean, styles[points[i].Row].Bound ? MarkerShape.OpenCircle : best[i] ? MarkerShape.FilledDiamond : MarkerShape.FilledCircle, best[i] ? 10 : 8, plot.Ink(styles[points[i].Row]));
 
-        plot.Axes(cost, metric.Title);
+        plot.Axes(cost, width > 500 ? metric.Title : "");
         var order = Enumerable.Range(0, points.Count).OrderBy(i => !best[i]).ThenBy(i => !styles[points[i].Row].Highlighted).ToList();
-        var labels = LabelPlacement.Place([.. order.Select(i => (plot.Pixel(x.At(points[i].Cost), points[i].Value.Mean), TextFit.Shorten(points[i].Row.Row.Label, 130)))],
-            [.. points.Select(p => plot.Pixel(x.At(p.Cost), p.Value.Mean))], new(Space.Left + 2, Space.Top - 10, Width - 4, Height - Space.Bottom));
+        var labels = LabelPlacement.Place([.. order.Select(i => (plot.Pixel(x.At(points[i].Cost), points[i].Value.Mean), TextFit.Shorten(points[i].Row.Row.Label, longest)))],
+            [.. points.Select(p => Area.Around(plot.Pixel(x.At(p.Cost), p.Value.Mean), 6)), .. stairs.Zip(stairs.Skip(1), (a, b) => Area.Between(plot.Pixel(a.X, a.Y), plot.Pixel(b.X, b.Y)))], new(space.Left + 2, space.Top - 10, width - 4, height - space.Bottom));
         for (int k = 0; k < order.Count; k++)
             if (labels[k] is { } at)
-                plot.Text(at.X, at.Y, TextFit.Shorten(points[order[k]].Row.Row.Label, 130), "start", styles[points[order[k]].Row].Highlighted ? "name" : "name rest", styles[points[order[k]].Row]);
+            {
+                var (row, value, amount) = points[order[k]];
+                string label = TextFit.Shorten(row.Row.Label, longest);
+                var mark = plot.Pixel(x.At(amount), value.Mean);
+                // a name that had to move away is tied to its point
+                (double X, double Y) edge = (Math.Clamp(mark.X, at.X, at.X + TextFit.Width(label)), at.Y + 6 * Math.Sign(mark.Y - at.Y));
+                if (Math.Max(Math.Abs(edge.X - mark.X), Math.Abs(edge.Y - mark.Y)) > 14)
+                    plot.Leader(mark.X, mark.Y, edge.X, edge.Y, styles[row]);
+                plot.Text(at.X, at.Y, label, "start", styles[row].Highlighted ? "name" : "name rest", styles[row]);
+            }
         return plot.ToMarkup($"{metric.Title} against {cost}; not beaten in both: {string.Join(", ", front.Select(p => p.Row.Row.Label))}", "plot");
     }
 }
@@ -45,6 +60,10 @@ internal static class ParetoPlot
 /// <summary>A rectangle in pixels.</summary>
 internal readonly record struct Area(double Left, double Top, double Right, double Bottom)
 {
+    public static Area Around((double X, double Y) point, double reach) => new(point.X - reach, point.Y - reach, point.X + reach, point.Y + reach);
+
+    public static Area Between((double X, double Y) a, (double X, double Y) b) => new(Math.Min(a.X, b.X) - 1, Math.Min(a.Y, b.Y) - 1, Math.Max(a.X, b.X) + 1, Math.Max(a.Y, b.Y) + 1);
+
     public bool Meets(Area other) => Left < other.Right && other.Left < Right && Top < other.Bottom && other.Top < Bottom;
 
     public bool Holds(Area inner) => inner.Left >= Left && inner.Right <= Right && inner.Top >= Top && inner.Bottom <= Bottom;
@@ -56,9 +75,9 @@ internal static class LabelPlacement
     private const double Height = 14;
 
     /// <summary>For each label, in order of importance, the left middle of its text, or null.</summary>
-    public static IReadOnlyList<(double X, double Y)?> Place(IReadOnlyList<((double X, double Y) At, string Text)> labels, IReadOnlyList<(double X, double Y)> marks, Area bounds)
+    public static IReadOnlyList<(double X, double Y)?> Place(IReadOnlyList<((double X, double Y) At, string Text)> labels, IReadOnlyList<Area> marks, Area bounds)
     {
-        var taken = marks.Select(m => new Area(m.X - 5, m.Y - 5, m.X + 5, m.Y + 5)).ToList();
+        var taken = marks.ToList();
         var placed = new List<(double, double)?>();
         foreach (var (at, text) in labels)
         {

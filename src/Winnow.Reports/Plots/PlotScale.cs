@@ -28,11 +28,11 @@ internal sealed record PlotScale(double Low, double High, bool Logarithmic, IRea
     }
 
     /// <summary>A logarithmic axis when the values span more than a factor of 20, else a linear one.</summary>
-    public static PlotScale Amounts(IEnumerable<double> values, string unit)
+    public static PlotScale Amounts(IEnumerable<double> values, string unit, int count)
     {
         double[] positive = [.. values.Where(v => double.IsFinite(v) && v > 0)];
         if (positive.Length == 0 || positive.Max() / positive.Min() <= 20)
-            return Linear(positive, unit, room: 0.08, count: 4);
+            return Linear(positive, unit, room: 0.08, count);
         double low = Math.Log10(positive.Min()), high = Math.Log10(positive.Max()), pad = 0.05 * (high - low);
         double[] mantissas = high - low > 2 ? [1] : [1, 2, 5];
         var ticks = Enumerable.Range((int)Math.Floor(low - pad), (int)(high - low) + 3).SelectMany(e => mantissas.Select(m => m * Math.Pow(10, e)))
@@ -59,7 +59,7 @@ internal sealed record PlotScale(double Low, double High, bool Logarithmic, IRea
         if (Math.Abs(tick) < step * 1e-6)
             tick = 0;
         if (unit is "bytes" or "seconds")
-            return tick == 0 ? "0" : Format.Of(tick, unit);
+            return tick == 0 ? "0" : Format.Of(tick, unit).Replace(".0 ", " ", StringComparison.Ordinal);
         if (Math.Abs(tick) >= 10_000)
             return Format.Of(tick, unit);
         int digits = Math.Max(0, (int)Math.Ceiling(-Math.Log10(step) - 1e-9));

@@ -91,7 +91,7 @@ internal sealed class SvgPlot : IDisposable
     public void Text(double x, double y, string text, string anchor, string kind, MethodStyle? style = null, bool turned = false)
     {
         var element = new XElement(Svg + "text", new XAttribute("x", Px(x)), new XAttribute("y", Px(y)), new XAttribute("dy", ".35em"),
-            new XAttribute("text-anchor", anchor), new XAttribute("class", kind), text);
+            new XAttribute("text-anchor", anchor), new XAttribute("class", kind), Html.Markup.Legal(text));
         if (style is { } s)
         {
             element.Add(new XAttribute("data-m", s.Index));
@@ -124,6 +124,7 @@ internal sealed class SvgPlot : IDisposable
     /// <param name="kind">Class in the style sheet.</param>
     public Html.Markup ToMarkup(string title, string kind)
     {
+        title = Html.Markup.Legal(title);
         var drawn = XElement.Parse(Plot.GetSvgXml(_width, _height));
         var marks = drawn.Descendants().Where(e => e.Name.LocalName is not ("g" or "clipPath" or "text" or "defs") && e.Parent?.Name.LocalName != "clipPath").Select(Mark).OfType<XElement>();
         var svg = new XElement(Svg + "svg", new XAttribute("viewBox", $"0 0 {_width} {_height}"), new XAttribute("class", kind), new XAttribute("role", "img"),

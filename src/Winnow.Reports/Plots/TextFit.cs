@@ -4,7 +4,7 @@ namespace Winnow.Reports.Plots;
 internal static class TextFit
 {
     /// <summary>Pixels a character takes on average.</summary>
-    public const double Character = 6.4;
+    public const double Character = 6.8;
 
     public static double Width(string text) => text.Length * Character;
 

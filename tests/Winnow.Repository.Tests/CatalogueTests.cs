@@ -1,0 +1,50 @@
+using System.ComponentModel;
+using System.Reflection;
+using Winnow.Continual;
+using Winnow.Core;
+
+namespace Winnow.Repository.Tests;
+
+/// <summary>What every arena's catalogue must have beyond what the compiler checks.</summary>
+public sealed class CatalogueTests
+{
+    private static readonly IArena[] Arenas = [new ContinualArena()];
+
+    [Fact]
+    public void Every_arena_project_is_looked_at_here() =>
+        Assert.Equal(Arenas.Select(a => a.GetType().Assembly.GetName().Name).Order(), Repository.Files
+            .Where(f => f.StartsWith("src/", StringComparison.Ordinal) && f.EndsWith("Arena.cs", StringComparison.Ordinal) && !f.EndsWith("IArena.cs", StringComparison.Ordinal))
+            .Select(f => f.Split('/')[1]).Order());
+
+    [Fact]
+    public void Every_property_of_a_public_options_record_says_what_it_means()
+    {
+        foreach (var type in Arenas.SelectMany(a => a.GetType().Assembly.GetExportedTypes()).Where(t => t.Name.EndsWith("Options", StringComparison.Ordinal)))
+            foreach (var property in type.GetProperties(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly).Where(p => p.CanWrite))
+                Assert.False(string.IsNullOrWhiteSpace(property.GetCustomAttribute<DescriptionAttribute>()?.Description), $"{type.Name}.{property.Name} has no [Description].");
+    }
+
+    [Fact]
+    public void Every_seed_method_has_claims_and_a_row_in_the_ledger()
+    {
+        foreach (var method in Arenas.SelectMany(a => a.Methods).Where(m => m.Kind == MethodKind.Seed))
+        {
+            Assert.True(method.Claims.Count > 0, $"{method.Id} has no claim.");
+            Assert.True(File.Exists(Repository.FullPath($"results/ledger/{method.Id}.json")), $"results/ledger/{method.Id}.json is missing: run 'winnow ledger {method.Id} --rerun'.");
+        }
+    }
+
+    [Fact]
+    public void A_method_has_one_id_in_all_arenas()
+    {
+        string[] ids = [.. Arenas.SelectMany(a => a.Methods).Select(m => m.Id)];
+        Assert.Equal(ids.Distinct().Count(), ids.Length);
+    }
+
+    [Fact]
+    public void Every_arena_has_a_page_in_the_documentation()
+    {
+        foreach (var arena in Arenas)
+            Assert.True(File.Exists(Repository.FullPath($"docs/{arena.Id}/README.md")), $"docs/{arena.Id}/README.md is missing.");
+    }
+}

@@ -1,0 +1,41 @@
+using System.Text.RegularExpressions;
+
+namespace Winnow.Repository.Tests;
+
+/// <summary>Every example runs as its first line says.</summary>
+[Collection("builds")]
+public sealed partial class ExampleTests
+{
+    [Fact]
+    public async Task Keep_and_predict_trains_keeps_loads_and_is_right_nine_times_in_ten()
+    {
+        string output = await RunAsync("keep-and-predict");
+        Assert.InRange(int.Parse(RightOf1000().Match(output).Groups[1].ValueSpan, System.Globalization.CultureInfo.InvariantCulture), 900, 1000);
+    }
+
+    [Fact]
+    public async Task Replay_in_five_lines_remembers_every_pair_of_digits()
+    {
+        var percentages = Percent().Matches(await RunAsync("replay-in-five-lines")).Select(m => int.Parse(m.Groups[1].ValueSpan, System.Globalization.CultureInfo.InvariantCulture)).ToArray();
+        Assert.Equal(5, percentages.Length);
+        Assert.All(percentages, p => Assert.InRange(p, 60, 100));
+    }
+
+    [Fact]
+    public void Every_example_is_run_by_a_test_and_says_how_to_run_it()
+    {
+        string[] examples = [.. Repository.FilesWith(".cs").Where(f => f.StartsWith("examples/", StringComparison.Ordinal))];
+        Assert.Equal(["examples/keep-and-predict.cs", "examples/replay-in-five-lines.cs"], examples);
+        Assert.All(examples, e => Assert.Contains($"dotnet run {e}", File.ReadLines(Repository.FullPath(e)).First()));
+    }
+
+    /// <summary>In the configuration of these tests, so that what is built already is not built again.</summary>
+    private static async Task<string> RunAsync(string example) =>
+        (await Terminal.DotnetAsync(Repository.Root, ["run", "-c", Repository.Configuration, $"examples/{example}.cs"])).OrFail();
+
+    [GeneratedRegex(@"(\d+) of 1000 right")]
+    private static partial Regex RightOf1000();
+
+    [GeneratedRegex(@"(\d+) %")]
+    private static partial Regex Percent();
+}
