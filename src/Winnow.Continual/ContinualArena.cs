@@ -104,14 +104,16 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
         if (learner.Inner is IReportsSeries reports)
             foreach (var (name, value, step) in reports.Series)
                 context.Metric(name, value, step);
-        //KeptLearner.Save(learner, trial, data, prepared.Stream.Standardiser, context);
+        KeptLearner.Save(learner, trial, prepared, context);
         return result;
     }
 
     /// <inheritdoc/>
     public override IEnumerable<Prediction> Predict(string kept, string source, DataReading reading, CancellationToken cancellation)
     {
-        throw new NotSupportedException();
+        using var learner = KeptLearner.Load(kept);
+        foreach (var prediction in learner.Predict(source, reading, cancellation))
+            yield return prediction;
     }
 
     /// <summary>Builds a method as a trial would, from its id and bound options.</summary>

@@ -10,8 +10,8 @@ internal sealed class Counter(string name) : IDisposable
     /// <summary>The number.</summary>
     public long Value
     {
-        get => _value.data<long>()[0];
-        set => _value.data<long>()[0] = value;
+        get => _value.Values<long>()[0];
+        set => _value.Values<long>()[0] = value;
     }
 
     /// <summary>The piece of state.</summary>

@@ -4,9 +4,12 @@ using static TorchSharp.torch;
 namespace Winnow.Continual;
 
 /// <summary>
-/// An anchor in weight space, the form that every importance-based method shares: <c>(λ/2) Σ_i Ω_i (θ_i − θ*_i)²</c>, whose gradient
-/// <c>λ Ω (θ − θ*)</c> is added to the network's. Before the first task is consolidated Ω is zero. Memory: 2 P values.
-/// <para>An explicit gradient step is stable only while η λ Ω_i is below 2 for every weight.</para>
+/// An anchor in weight space, the form that every importance-based method shares: <c>(λ/2) Σ_i Ω_i (θ_i − θ*_i)²</c>. Before the first
+/// task is consolidated Ω is zero. Memory: 2 P values.
+/// <para>A gradient step on it, <c>θ ← θ − η (g + λ Ω (θ − θ*))</c>, diverges as soon as η λ Ω_i exceeds 2 for a single weight, and
+/// importances differ by orders of magnitude between weights. So the penalty is taken where the step ends, not where it starts (an
+/// implicit or proximal step): <c>θ ← (θ − η g + η λ Ω θ*) / (1 + η λ Ω)</c>, stable at any strength, with the same stationary points,
+/// and equal to the gradient step up to terms of order (η λ Ω)².</para>
 /// </summary>
 /// <param name="parameters">Number of parameters P.</param>
 public sealed class QuadraticPenalty(int parameters) : IDisposable
@@ -31,11 +34,17 @@ public sealed class QuadraticPenalty(int parameters) : IDisposable
         return strength / 2 * (Importance * (network.Parameters - Anchor).square()).sum(ScalarType.Float64).item<double>();
     }
 
-    /// <summary>Adds <c>λ Ω (θ − θ*)</c> to the gradient.</summary>
-    public void AddGradient(Network network, double strength)
+    /// <summary>
+    /// Turns the gradient g of the loss into <c>(g + λ Ω (θ − θ*)) / (1 + η λ Ω)</c>, with which an SGD step of size η is the implicit step.
+    /// With η = 0 this is the gradient of loss and penalty.
+    /// </summary>
+    /// <param name="network">Its gradient is changed.</param>
+    /// <param name="strength">λ.</param>
+    /// <param name="learningRate">η, the step size of the optimiser.</param>
+    public void Apply(Network network, double strength, double learningRate)
     {
         using var scope = NewDisposeScope();
-        network.Gradient.addcmul_(Importance, network.Parameters - Anchor, strength);
+        network.Gradient.addcmul_(Importance, network.Parameters - Anchor, strength).div_(1 + learningRate * strength * Importance);
     }
 
     /// <inheritdoc/>

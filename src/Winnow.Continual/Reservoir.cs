@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Winnow.Core;
 using static TorchSharp.torch;
 
@@ -39,6 +38,9 @@ public sealed class Reservoir : IDisposable
     /// <summary>Rows kept at most.</summary>
     public int Capacity { get; }
 
+    /// <summary>Whether a vector is stored beside each row.</summary>
+    public bool StoresExtra => _extra is not null;
+
     /// <summary>Rows offered so far.</summary>
     public long Offered => Counter[0];
 
@@ -48,7 +50,7 @@ public sealed class Reservoir : IDisposable
     /// <summary>All rows kept, as views: inputs, labels and what is stored beside them.</summary>
     public (Batch Rows, Tensor? Extra) Content => (new(_x.narrow(0, 0, Count), _y.narrow(0, 0, Count), false), _extra?.narrow(0, 0, Count));
 
-    private Span<long> Counter => Values<long>(_counter);
+    private Span<long> Counter => _counter.Values<long>();
 
     /// <summary>What is remembered, under a prefix.</summary>
     public IEnumerable<StateEntry> State(string prefix)
@@ -76,9 +78,9 @@ public sealed class Reservoir : IDisposable
             Check(extra, _extra!, rows, nameof(extra));
 
         using var scope = NewDisposeScope();
-        var fromX = Values<float>(x.detach().contiguous());
-        var fromY = Values<long>(y.contiguous());
-        var fromExtra = extra is null ? [] : Values<float>(extra.detach().contiguous());
+        var fromX = x.detach().contiguous().Values<float>();
+        var fromY = y.contiguous().Values<long>();
+        var fromExtra = extra is null ? [] : extra.detach().contiguous().Values<float>();
         var counter = Counter;
         _random.Load(counter[1..]);
         for (int i = 0; i < rows; i++)
@@ -88,7 +90,7 @@ public sealed class Reservoir : IDisposable
             if (slot >= Capacity)
                 continue;
             CopyRow(fromX, i, _x, (int)slot);
-            Values<long>(_y)[(int)slot] = fromY[i];
+            _y.Values<long>()[(int)slot] = fromY[i];
             if (_extra is not null)
                 CopyRow(fromExtra, i, _extra, (int)slot);
         }
@@ -144,8 +146,6 @@ public sealed class Reservoir : IDisposable
     private static void CopyRow(ReadOnlySpan<float> from, int row, Tensor kept, int slot)
     {
         int width = (int)kept.shape[1];
-        from.Slice(row * width, width).CopyTo(Values<float>(kept)[(slot * width)..]);
+        from.Slice(row * width, width).CopyTo(kept.Values<float>()[(slot * width)..]);
     }
-
-    private static Span<T> Values<T>(Tensor tensor) where T : unmanaged => MemoryMarshal.Cast<byte, T>(tensor.bytes);
 }

@@ -31,7 +31,7 @@ internal static class TestData
 
 /// <summary>
 /// A task of the arena on <see cref="TestData.Images"/> (or other data), prepared exactly as a trial prepares it; small and fast by default:
-/// 4 classes, two tasks, two epochs in batches of 8, 12 hidden units.
+/// 4 classes in two tasks (three with a pre-trained encoder), two epochs in batches of 8, 12 hidden units.
 /// </summary>
 internal sealed class SmallStream : IDisposable
 {
@@ -42,8 +42,7 @@ internal sealed class SmallStream : IDisposable
         Task = new ContinualArena().Task(task);
         Options = (StreamOptions)Task.Options.Bind([], "task");
         Options = Options with { Epochs = Math.Min(2, Options.Epochs), BatchSize = 8, Hidden = 12 };
-        if (Options is PretrainedOptions pretrained)
-            Options = pretrained with { BaseEpochs = 3 };
+        Options = Options is PretrainedOptions pretrained ? pretrained with { BaseEpochs = 3 } : Options with { Steps = 2 };
         Options = options?.Invoke(Options) ?? Options;
         Data = data ?? TestData.Images();
         Context = new(seed, "unused", _events.Add, cancellation ?? TestContext.Current.CancellationToken);

@@ -27,7 +27,8 @@ internal sealed class HeadlessChromium : IAsyncDisposable
     {
         string profile = Directory.CreateTempSubdirectory("winnow-browser").FullName;
         var start = new ProcessStartInfo(program, ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            "--disable-dev-shm-usage", $"--user-data-dir={profile}", "--remote-debugging-port=0", "--window-size=1280,900", "about:blank"]) { RedirectStandardError = true, RedirectStandardOutput = true };
+            "--disable-dev-shm-usage", $"--user-data-dir={profile}", "--remote-debugging-port=0", "--window-size=1280,900", "about:blank"])
+        { RedirectStandardError = true, RedirectStandardOutput = true };
         var process = Process.Start(start)!;
         _ = process.StandardOutput.ReadToEndAsync(CancellationToken.None);
         var browser = new HeadlessChromium(process, profile);

@@ -133,7 +133,12 @@ public static class SyntheticStudy
                     series.Add(new($"sensitivity/{module}", value + Noise(0.15), i));
         var metrics = new Dictionary<string, double>
         {
-            ["accuracy"] = end, ["incremental"] = sum / steps, ["forgetting"] = Math.Max(0, 0.985 - end), ["model_bytes"] = 39_208, ["memory_bytes"] = level.Id is "naive" or "joint" ? 0 : 25_600 + level.Memory / 1e4, ["sample_gradients"] = level.Cpu * 4000,
+            ["accuracy"] = end,
+            ["incremental"] = sum / steps,
+            ["forgetting"] = Math.Max(0, 0.985 - end),
+            ["model_bytes"] = 39_208,
+            ["memory_bytes"] = level.Id is "naive" or "joint" ? 0 : 25_600 + level.Memory / 1e4,
+            ["sample_gradients"] = level.Cpu * 4000,
         };
         return new(null, metrics, new Dictionary<string, double> { ["replayed_rows"] = 4000 }, series, [], new((long)(level.Memory + Noise(1e6)), level.Cpu + Math.Abs(Noise(0.2)), level.Cpu * 1.1));
     }

@@ -16,6 +16,10 @@ internal static class Repository
     /// <summary>Every file that is not built, by its path from the root, with forward slashes.</summary>
     public static IReadOnlyList<string> Files { get; } = [.. Walk(Root).Select(f => Path.GetRelativePath(Root, f).Replace('\\', '/')).Order(StringComparer.Ordinal)];
 
+    /// <summary>The command-line program, built before these tests.</summary>
+    public static string Program { get; } = Directory.EnumerateFiles(FullPath($"src/Winnow.Cli/bin/{Configuration}"), OperatingSystem.IsWindows() ? "winnow.exe" : "winnow", SearchOption.AllDirectories)
+        .Where(f => !f.Contains("publish", StringComparison.Ordinal)).MaxBy(File.GetLastWriteTimeUtc)!;
+
     public static string FullPath(string file) => Path.Combine(Root, file);
 
     public static string Read(string file) => File.ReadAllText(FullPath(file));

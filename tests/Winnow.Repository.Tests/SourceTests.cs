@@ -27,7 +27,7 @@ public sealed class SourceTests
 
     [Theory]
     [InlineData(@"(?<![\w.])/(root|work)/", "a path of somebody's machine")]
-    [InlineData(@"(?<![\w.])/(home|Users)/\w+|[A-Z]:\\Users\\", "a path of somebody's machine")]
+    [InlineData(@"(?<![\w.])/(home|Users)/(?!someone\b)\w+|[A-Z]:\\Users\\", "a path of somebody's machine")]
     [InlineData(@"\b(api|www)\.nuget\.org|\bpypi\.org|\bregistry\.npmjs\.org", "a registry's host: builds take whatever sources the machine is configured with")]
     [InlineData(@"\b(TODO|FIXME|HACK|XXX)\b", "unfinished work: finish it or open an issue")]
     [InlineData(@"^(<{7}|>{7}) ", "a conflict left by a merge")]
@@ -42,7 +42,7 @@ public sealed class SourceTests
     [Fact]
     public void Every_text_file_ends_lines_with_line_feeds_and_ends_with_one()
     {
-        foreach (string file in Repository.Files.Where(f => Text.Any(f.EndsWith)))
+        foreach (string file in Repository.Files.Where(f => Text.Any(f.EndsWith) && !f.StartsWith("tests/golden/", StringComparison.Ordinal))) // those are kept as computed
         {
             string text = Repository.Read(file);
             Assert.False(text.Contains('\r', StringComparison.Ordinal), $"{file} has carriage returns.");

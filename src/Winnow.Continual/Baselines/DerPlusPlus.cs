@@ -35,21 +35,22 @@ public sealed record DerPlusPlusOptions
 /// </summary>
 public sealed class DerPlusPlus(LearnerSetup setup, DerPlusPlusOptions options) : IObjectivePart
 {
-    private readonly Reservoir _reservoir = new(options.BufferSize, setup.Width, setup.Random("reservoir"), extraWidth: setup.Classes);
+    /// <summary>The rows kept with their logits; this part fills and owns it, others may draw from it.</summary>
+    public Reservoir Reservoir { get; } = new(options.BufferSize, setup.Width, setup.Random("reservoir"), extraWidth: setup.Classes);
 
     /// <inheritdoc/>
-    public IEnumerable<StateEntry> State => _reservoir.State("der-pp");
+    public IEnumerable<StateEntry> State => Reservoir.State("der-pp");
 
     /// <inheritdoc/>
     public Objective? Objective(Step step)
     {
         if (options is { Alpha: 0, Beta: 0 })
             return null;
-        if (_reservoir.Count == 0)
+        if (Reservoir.Count == 0)
             return new(null, (fresh, _) => cross_entropy(fresh, step.New.Y));
         int rows = options.ReplayBatch ?? step.New.Count;
-        var (distilled, then) = _reservoir.DrawWithExtra(options.Alpha > 0 ? rows : 0);
-        var rehearsed = _reservoir.Draw(options.Beta > 0 ? rows : 0);
+        var (distilled, then) = Reservoir.DrawWithExtra(options.Alpha > 0 ? rows : 0);
+        var rehearsed = Reservoir.Draw(options.Beta > 0 ? rows : 0);
         return new(cat([distilled.X, rehearsed.X]), (fresh, replayed) =>
         {
             var loss = cross_entropy(fresh, step.New.Y);
@@ -65,9 +66,9 @@ public sealed class DerPlusPlus(LearnerSetup setup, DerPlusPlusOptions options) 
     public void AfterStep(Step step)
     {
         if (step.Logits is not null)
-            _reservoir.Offer(step.New.X, step.New.Y, step.Logits);
+            Reservoir.Offer(step.New.X, step.New.Y, step.Logits);
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _reservoir.Dispose();
+    public void Dispose() => Reservoir.Dispose();
 }

@@ -39,7 +39,7 @@ public sealed class OnlineEwc(LearnerSetup setup, OnlineEwcOptions options) : IP
     public IEnumerable<StateEntry> State => _penalty.State("ewc");
 
     /// <inheritdoc/>
-    public void Gradient(Step step) => _penalty.AddGradient(step.Network, options.Lambda);
+    public void Gradient(Step step) => _penalty.Apply(step.Network, options.Lambda, setup.Training.LearningRate);
 
     /// <inheritdoc/>
     public StepReport EndTask(Network network, TaskInfo task, Batch train)

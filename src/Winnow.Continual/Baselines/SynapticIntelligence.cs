@@ -50,7 +50,7 @@ public sealed class SynapticIntelligence(LearnerSetup setup, SynapticIntelligenc
     {
         _gradient.copy_(step.Network.Gradient);
         _before.copy_(step.Network.Parameters);
-        _penalty.AddGradient(step.Network, 2 * options.Strength);
+        _penalty.Apply(step.Network, 2 * options.Strength, setup.Training.LearningRate);
     }
 
     /// <inheritdoc/>

@@ -72,8 +72,8 @@ public static class ClassifierAlignment
         using var scope = NewDisposeScope();
         // A network without hidden layers is exactly the head.
         using var head = Network.Mlp((int)weight.shape[1], [], classes, batchNorm: false, new SeededRandom(0, "overwritten"));
-        weight.data<float>().CopyTo(head.ParameterValues);
-        bias.data<float>().CopyTo(head.ParameterValues[(int)weight.numel()..]);
+        weight.contiguous().Values<float>().CopyTo(head.ParameterValues);
+        bias.contiguous().Values<float>().CopyTo(head.ParameterValues[(int)weight.numel()..]);
         double[] scale = MeanScales(taskSizes, plan.TaskIndex);
         var targets = arange(classes, ScalarType.Int64).repeat_interleave(plan.SamplesPerClass);
         var optimizer = new Sgd(head, plan.LearningRate, plan.Momentum, plan.WeightDecay);

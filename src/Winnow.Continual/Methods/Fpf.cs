@@ -15,13 +15,16 @@ public enum FpfBase
 
     /// <summary>Experience replay; both use one reservoir.</summary>
     Er,
+
+    /// <summary>DER++; both use one reservoir, whose logits the distillation uses.</summary>
+    DerPp,
 }
 
 /// <summary>Options of <see cref="Fpf"/>.</summary>
 public sealed record FpfOptions
 {
     /// <summary>The learner that is repaired.</summary>
-    [Description("the learner that is repaired: naive fine-tuning (k-FPF) or er, with which the reservoir is shared")]
+    [Description("the learner that is repaired: naive fine-tuning (k-FPF), or er or der-pp, with which the reservoir is shared")]
     public FpfBase On { get; init; } = FpfBase.Naive;
 
     /// <summary>Repairs k.</summary>
@@ -108,8 +111,8 @@ public sealed class Fpf : IPart, IReportsSeries
     {
         if (options.Runs > setup.Training.Steps)
             throw InputException.At("fpf.runs", $"{options.Runs} repairs", $"at most the stream's {setup.Training.Steps} steps", "Lower runs.");
-        if (options.Distillation > 0 && shared is not null)
-            throw InputException.At("fpf.distillation", $"{options.Distillation} with on={options.On.ToString().ToLowerInvariant()}", "on=naive", "The reservoir of that learner stores no logits: set on=naive or distillation=0.");
+        if (options.Distillation > 0 && shared is { StoresExtra: false })
+            throw InputException.At("fpf.distillation", FormattableString.Invariant($"{options.Distillation} with a reservoir that stores no logits"), "on=naive or on=der-pp", "Set one of these, or distillation=0.");
         _options = options;
         _streamSteps = setup.Training.Steps;
         _cancellation = setup.Cancellation;
@@ -139,11 +142,18 @@ public sealed class Fpf : IPart, IReportsSeries
     {
         var parts = new List<IPart>();
         Reservoir? shared = null;
-        if (options.On == FpfBase.Er)
+        switch (options.On)
         {
-            var replay = new ExperienceReplay(setup, new() { BufferSize = options.BufferSize });
-            shared = replay.Reservoir;
-            parts.Add(replay);
+            case FpfBase.Er:
+                var replay = new ExperienceReplay(setup, new() { BufferSize = options.BufferSize });
+                shared = replay.Reservoir;
+                parts.Add(replay);
+                break;
+            case FpfBase.DerPp:
+                var dark = new DerPlusPlus(setup, new() { BufferSize = options.BufferSize });
+                shared = dark.Reservoir;
+                parts.Add(dark);
+                break;
         }
         var dynamics = options.Measure || options.Modules == Auto ? new ModuleDynamics(setup, options.CheckpointEvery, options.Reference) : null;
         if (dynamics is not null)
@@ -157,7 +167,7 @@ public sealed class Fpf : IPart, IReportsSeries
 
     /// <inheritdoc/>
     public IEnumerable<(string Name, double Value, long Step)> Series =>
-        _names.Zip(_repairs.data<long>().ToArray(), (name, count) => ($"repairs/{name}", (double)count, (long)_options.Runs));
+        _names.Zip(_repairs.Values<long>().ToArray(), (name, count) => ($"repairs/{name}", (double)count, (long)_options.Runs));
 
     /// <inheritdoc/>
     public void AfterStep(Step step)
@@ -186,7 +196,7 @@ public sealed class Fpf : IPart, IReportsSeries
     private StepReport Repair(Network network)
     {
         string[] chosen = _fixed.Length > 0 ? _fixed : BySensitivity(network);
-        var counts = _repairs.data<long>();
+        var counts = _repairs.Values<long>();
         foreach (string name in chosen)
             counts[Array.IndexOf(_names, name)]++;
         NetworkModule[] modules = [.. network.Modules.Where(m => chosen.Contains(m.Name))];
@@ -287,7 +297,7 @@ public sealed class Fpf : IPart, IReportsSeries
         if (buffer.Count == 1 && modules.Any(m => m.Kind == ModuleKind.BatchNorm))
             throw new ArgumentException("The buffer holds one row, which has no variance for batch normalisation; keep at least two.", nameof(buffer));
         using var scope = NewDisposeScope();
-        long[] labels = buffer.Content.Rows.Y.data<long>().ToArray();
+        long[] labels = buffer.Content.Rows.Y.Values<long>().ToArray();
         if (labels.Distinct().Count() == 1)
             throw new ArgumentException($"The buffer holds class {labels[0]} only: a repair on it would forget all others. Repair later (fewer runs) or keep rows of more classes.", nameof(buffer));
     }

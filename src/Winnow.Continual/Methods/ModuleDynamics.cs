@@ -87,8 +87,8 @@ public sealed class ModuleDynamics : IPart, IReportsSeries
     {
         if (Checkpoints == 0)
             return null;
-        double[] changes = _changes.data<double>().ToArray();
-        long[] atBoundary = _atBoundary.data<long>().ToArray();
+        double[] changes = _changes.Values<double>().ToArray();
+        long[] atBoundary = _atBoundary.Values<long>().ToArray();
         int[] all = [.. Enumerable.Range(0, Checkpoints)];
         int[] boundaries = [.. all.Where(n => atBoundary[n] == 1)], inside = [.. all.Where(n => atBoundary[n] == 0)];
         double[] jump = Mean(boundaries.Length == 0 ? all : boundaries);
@@ -103,7 +103,7 @@ public sealed class ModuleDynamics : IPart, IReportsSeries
     {
         get
         {
-            double[] changes = _changes.data<double>().ToArray();
+            double[] changes = _changes.Values<double>().ToArray();
             for (int n = 0; n < Checkpoints; n++)
                 for (int q = 0; q < _quantities.Length; q++)
                     yield return ($"change/{_quantities[q].Name}", changes[n * _quantities.Length + q], n + 1);
@@ -136,16 +136,16 @@ public sealed class ModuleDynamics : IPart, IReportsSeries
     {
         if (++_sinceLast.Value < _interval.Value || Checkpoints == _atBoundary.shape[0])
             return;
-        float[] parameters = _parameters.data<float>().ToArray(), buffers = _buffers.data<float>().ToArray();
-        var row = _changes.data<double>();
+        Span<float> parameters = _parameters.Values<float>(), buffers = _buffers.Values<float>();
+        var row = _changes.Values<double>().Slice(Checkpoints * _quantities.Length, _quantities.Length);
         for (int q = 0; q < _quantities.Length; q++)
         {
             var (_, isBuffer, offset, length) = _quantities[q];
-            row[Checkpoints * _quantities.Length + q] = isBuffer
-                ? Change<float>(buffers.AsSpan(offset, length), step.Network.BufferValues.Slice(offset, length))
-                : Change<float>(parameters.AsSpan(offset, length), step.Network.ParameterValues.Slice(offset, length));
+            row[q] = isBuffer
+                ? Change<float>(buffers.Slice(offset, length), step.Network.BufferValues.Slice(offset, length))
+                : Change<float>(parameters.Slice(offset, length), step.Network.ParameterValues.Slice(offset, length));
         }
-        _atBoundary.data<long>()[Checkpoints] = _newTask.Value;
+        _atBoundary.Values<long>()[Checkpoints] = _newTask.Value;
         _checkpoints.Value++;
         _sinceLast.Value = _newTask.Value = 0;
         Remember(step.Network);
@@ -154,10 +154,10 @@ public sealed class ModuleDynamics : IPart, IReportsSeries
     /// <summary>Runs something that changes the network and leaves its changes out of the measurement.</summary>
     internal StepReport Exclude(Network network, Func<StepReport> repair)
     {
-        using var _ = no_grad();
         using var scope = NewDisposeScope();
         var (parameters, buffers) = (network.Parameters.clone(), network.Buffers.clone());
         var report = repair();
+        using var _ = no_grad();
         _parameters.add_(network.Parameters - parameters);
         _buffers.add_(network.Buffers - buffers);
         return report;

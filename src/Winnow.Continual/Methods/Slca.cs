@@ -110,9 +110,10 @@ public sealed class Slca : IContinualLearner
     /// <inheritdoc/>
     public void BeginTask(TaskInfo task, Batch train)
     {
-        var taskOf = _taskOf.data<long>();
-        if (task.Classes.Where(c => taskOf[c] >= 0).Select(c => (int?)c).FirstOrDefault() is { } known)
-            throw new ArgumentException($"class {known} comes back in task {task.Id}; SLCA needs tasks of new classes", nameof(task));
+        var taskOf = _taskOf.Values<long>();
+        foreach (int c in task.Classes)
+            if (taskOf[c] >= 0)
+                throw new ArgumentException($"class {c} comes back in task {task.Id}; SLCA needs tasks of new classes", nameof(task));
         Recall();
         long index = Tasks;
         var random = _setup.Random($"head/{index}");
@@ -163,8 +164,7 @@ public sealed class Slca : IContinualLearner
             foreach (int c in task.Classes)
                 _gaussians.Fit(c, features.index_select(0, train.Y.eq(c).nonzero().flatten()));
         }
-        using (no_grad())
-            _rawHead.copy_(_network.Parameters.narrow(0, _head.Offset, _head.Length));
+        _network.ParameterValues.Slice(_head.Offset, _head.Length).CopyTo(_rawHead.Values<float>());
         var report = new StepReport(double.NaN, train.Count, 0, 0);
         return Tasks < 2 || _options.AlignmentEpochs == 0 ? report : report + Align();
     }
@@ -173,7 +173,7 @@ public sealed class Slca : IContinualLearner
     private StepReport Align()
     {
         using var scope = NewDisposeScope();
-        long[] taskOf = _taskOf.data<long>().ToArray();
+        long[] taskOf = _taskOf.Values<long>().ToArray();
         int[] classes = [.. Enumerable.Range(0, taskOf.Length).Where(c => taskOf[c] >= 0).OrderBy(c => taskOf[c]).ThenBy(c => c)];
         int[] sizes = [.. classes.GroupBy(c => taskOf[c]).Select(g => g.Count())];
         using var index = tensor(classes.Select(c => (long)c).ToArray());
@@ -216,7 +216,7 @@ public sealed class Slca : IContinualLearner
     {
         if (_aligned.Value == 0)
             return;
-        _rawHead.data<float>().ToArray().CopyTo(_network.ParameterValues[_head.Offset..]);
+        _rawHead.Values<float>().CopyTo(_network.ParameterValues[_head.Offset..]);
         _aligned.Value = 0;
     }
 
@@ -230,7 +230,7 @@ public sealed class Slca : IContinualLearner
     }
 
     /// <summary>Tasks begun so far.</summary>
-    private long Tasks => _taskOf.data<long>().Max() + 1;
+    private long Tasks => System.Numerics.Tensors.TensorPrimitives.Max<long>(_taskOf.Values<long>()) + 1;
 
     private int Width => _network.Architecture.Features;
 

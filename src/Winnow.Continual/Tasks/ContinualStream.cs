@@ -12,19 +12,20 @@ namespace Winnow.Continual;
 public sealed record StreamTask(TaskInfo Info, Func<Batch> Train, Func<Batch> Test);
 
 /// <summary>
-/// A classification data set as a sequence of tasks. Train and test rows are split per class; inputs are standardised with the training
-/// rows' mean and deviation; class order, permutations and the split come from the seed.
+/// A classification data set as a sequence of tasks. Train and test rows are split per class; inputs are standardised with mean and
+/// deviation of the training rows, or of those of the classes that are known beforehand; class order, permutations and the split come from
+/// the seed.
 /// </summary>
 public sealed class ContinualStream : IDisposable
 {
     private readonly Tensor _trainX, _trainY, _testX, _testY;
 
-    private ContinualStream(LabelledData data, double testFraction, SeededRandom random)
+    private ContinualStream(LabelledData data, double testFraction, SeededRandom random, IReadOnlyCollection<int>? known = null)
     {
         NativeTorch.Require();
         Data = data;
         var (train, test) = Split.Of(data, testFraction, random);
-        Standardiser = Standardiser.Fit(data, train);
+        Standardiser = Standardiser.Fit(data, known is null ? train : [.. train.Where(row => known.Contains(data.Labels[row]))]);
         (_trainX, _trainY) = Load(train);
         (_testX, _testY) = Load(test);
         Tasks = [];
@@ -42,7 +43,7 @@ public sealed class ContinualStream : IDisposable
     /// <summary>The data.</summary>
     public LabelledData Data { get; }
 
-    /// <summary>Fitted on the training rows only.</summary>
+    /// <summary>Fitted on training rows only, and where some classes are known beforehand on theirs only.</summary>
     public Standardiser Standardiser { get; }
 
     /// <summary>The tasks in order.</summary>
@@ -56,12 +57,13 @@ public sealed class ContinualStream : IDisposable
     /// <param name="groups">How many classes each task brings.</param>
     /// <param name="testFraction">Share of each class held out.</param>
     /// <param name="random">Split and class order.</param>
+    /// <param name="firstIsKnown">Whether the first group is known before the stream: the inputs are then standardised by its rows alone, so that nothing of the other classes reaches an encoder trained on it.</param>
     /// <param name="withFirst">Whether the first group is a task of the stream, or only its <see cref="FirstGroup"/>.</param>
-    public static ContinualStream ByClass(LabelledData data, IReadOnlyList<int> groups, double testFraction, SeededRandom random, bool withFirst = true)
+    public static ContinualStream ByClass(LabelledData data, IReadOnlyList<int> groups, double testFraction, SeededRandom random, bool firstIsKnown = false, bool withFirst = true)
     {
-        var stream = new ContinualStream(data, testFraction, random);
         var order = Enumerable.Range(0, data.LabelNames.Count).ToArray();
         random.Shuffle(order);
+        var stream = new ContinualStream(data, testFraction, random, firstIsKnown ? order[..groups[0]] : null);
         var tasks = new List<StreamTask>();
         int next = 0;
         foreach (int size in groups)

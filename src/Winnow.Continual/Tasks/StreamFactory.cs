@@ -56,7 +56,7 @@ internal static class StreamFactory
             "permuted" => ContinualStream.ByDomain(data, options.TestFraction, random, [.. groups.Select((_, i) => Permutation(data.Width, i == 0 ? null : random))]),
             "rotated" => ContinualStream.ByDomain(data, options.TestFraction, random, [.. groups.Select((_, i) => Rotation(data.Shape, ((RotatedOptions)options).MaxAngle * i / Math.Max(1, groups.Count - 1)))]),
             "blurry" => ContinualStream.Blurred(data, groups, options.TestFraction, ((BlurryOptions)options).Blur, random),
-            _ => ContinualStream.ByClass(data, groups, options.TestFraction, random, withFirst: options is not PretrainedOptions { BaseInStream: false }),
+            _ => ContinualStream.ByClass(data, groups, options.TestFraction, random, firstIsKnown: options is PretrainedOptions, withFirst: options is not PretrainedOptions { BaseInStream: false }),
         };
     }
 
@@ -85,7 +85,7 @@ internal static class StreamFactory
     public static Network Network(IReadOnlyList<int> shape, int classes, StreamOptions options, SeededRandom random) => options.Model switch
     {
         ModelKind.Cnn => Learning.Network.Cnn(shape[0], shape[1], shape[2], classes, options.BatchNorm, random),
-        _ => Learning.Network.Mlp(shape.Aggregate(1, (a, b) => a * b), [options.Hidden, options.Hidden], classes, options.BatchNorm, random),
+        _ => Learning.Network.Mlp(shape.Aggregate(1, (a, b) => a * b), [options.Hidden, (options as PretrainedOptions)?.Features ?? options.Hidden], classes, options.BatchNorm, random),
     };
 
     private static Func<Tensor, Tensor> Permutation(int width, SeededRandom? random)

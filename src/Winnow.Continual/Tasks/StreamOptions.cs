@@ -87,9 +87,17 @@ public sealed record PretrainedOptions : StreamOptions
     [Description("true: the base classes are the stream's first task and are tested; false: they only serve to train the encoder and never appear again")]
     public bool BaseInStream { get; init; } = true;
 
+    /// <summary>Features the encoder gives.</summary>
+    [Range(1, 4096), Description("units of the mlp's second hidden layer: the features that the encoder gives; by default as many as the first has")]
+    public int? Features { get; init; }
+
     /// <summary>Passes of the encoder's training.</summary>
     [Range(1, 1000), Description("passes over the base classes when the encoder is trained")]
     public int BaseEpochs { get; init; } = 30;
+
+    /// <summary>SGD step size of the encoder's training.</summary>
+    [Range(0.0, 10.0, MinimumIsExclusive = true), Description("step size of SGD, with momentum 0.9, when the encoder is trained")]
+    public double BaseLearningRate { get; init; } = 0.01;
 }
 
 /// <summary>Options of a domain-incremental stream: five tasks, no batch normalisation (its statistics would mix the domains).</summary>
