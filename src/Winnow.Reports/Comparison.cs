@@ -26,7 +26,7 @@ public sealed record ComparisonRow
     /// <summary>Mean wall time.</summary>
     public required double WallSeconds { get; init; }
 
-    /// <summary>Whether no other row of the task is at least as good in the primary metric, memory and time, and better in one.</summary>
+    /// <summary>Whether no other row of the task is at least as good in the primary metric, memory and processor time, and better in one. Bounds take no part.</summary>
     public bool Pareto { get; init; }
 
     /// <summary>The baseline this row is tested against, or null for that baseline itself and for bounds.</summary>
@@ -120,7 +120,8 @@ public sealed class Comparison
         double sign = primary.Better == Better.Higher ? -1 : 1;
         double Cost(ComparisonRow r) => r.Metrics.TryGetValue(primary.Name, out var m) ? sign * m.Mean : double.NaN;
 
-        var pareto = Statistics.Pareto([.. rows.Select(r => (IReadOnlyList<double>)[Cost(r), r.PeakMemoryBytes, r.CpuSeconds])]);
+        // a bound is no choice that a user has: it neither stands on the front nor keeps others off it
+        var pareto = Statistics.Pareto([.. rows.Select(r => (IReadOnlyList<double>)[IsBound(r.Row) ? double.NaN : Cost(r), r.PeakMemoryBytes, r.CpuSeconds])]);
         var best = rows.Where(r => r.Row.Method.Kind == MethodKind.Baseline && !IsBound(r.Row) && !double.IsNaN(Cost(r))).MinBy(Cost);
         var tested = rows.Select(r => Test(r, best, primary)).ToList();
         var holm = Statistics.Holm([.. tested.Select(t => t.P)]);

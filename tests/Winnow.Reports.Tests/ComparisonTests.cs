@@ -102,6 +102,15 @@ public sealed class ComparisonTests
     }
 
     [Fact]
+    public void A_bound_neither_stands_on_the_front_nor_keeps_others_off_it()
+    {
+        var arena = new SyntheticArena();
+        (string, double, long, double)[] rows = [("joint", 0.99, 50, 0.5), ("naive", 0.2, 10, 0.1), ("er", 0.9, 100, 5), ("ncm", 0.8, 110, 6)];
+        var comparison = Comparison.Of(SyntheticStudy.Info, arena, StudyRow.Of(arena, rows.Select(r => new FinishedTrial(SyntheticStudy.Trial(arena, "class-incremental", r.Item1, 1), SyntheticStudy.Outcome(r.Item2, r.Item3, r.Item4)))));
+        Assert.Equal("er", Assert.Single(comparison.Rows, r => r.Pareto).Row.Method.Id);
+    }
+
+    [Fact]
     public void Memory_is_the_largest_over_seeds_and_time_the_mean()
     {
         var arena = new SyntheticArena();
