@@ -38,7 +38,7 @@ public record StreamOptions
 
     /// <summary>Rows of a mini-batch.</summary>
     [Range(2, 4096), Description("rows of a mini-batch")]
-    public int BatchSize { get; init; } = 32;
+    public int BatchSize { get; init; } = 16;
 
     /// <summary>SGD step size.</summary>
     [Range(0.0, 10.0, MinimumIsExclusive = true), Description("step size of SGD")]
