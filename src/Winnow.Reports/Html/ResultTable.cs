@@ -38,7 +38,7 @@ internal static class ResultTable
         if (row.Row.Failed.Count > 0)
             marks.Add(Markup.Of($"""<a class="tag failed" href="#failures">{row.Row.Failed.Count} failed</a>"""));
         bool finished = row.Row.Done.Count > 0;
-        Markup Value(MetricCard m) => row.Metrics.TryGetValue(m.Name, out var v) ? Cell(v.Mean, Format.Of(v, m.Unit), m.Name == primary.Name ? strip?.Draw(v, style) : null) : Cell(double.NaN, "–");
+        Markup Value(MetricCard m) => row.Metrics.TryGetValue(m.Name, out var v) ? Cell(v.Mean, Format.Of(v, m.Unit), m.Name == primary.Name ? strip?.Draw(v, style) : null, m.Name == primary.Name) : Cell(double.NaN, "–");
         return Markup.Of($"""
             <tr data-m="{style.Index}" class="{(style.Bound ? "bound" : row.Row.Method.Kind == MethodKind.Seed ? "seed" : "baseline")}">
             <th scope="row" data-value="{row.Row.Label}"><a href="#method-{row.Row.Method.Id}">{Swatch.Of(style)}{row.Row.Label}</a> {Markup.Join(marks, " ")}</th>
@@ -57,12 +57,15 @@ internal static class ResultTable
         ? Markup.Of($""" <span class="better" role="img" aria-label="significantly better">▲</span>""")
         : Markup.Of($""" <span class="worse" role="img" aria-label="significantly worse">▼</span>""");
 
-    private static Markup Cell(double value, string text, Markup? more = null) =>
-        Markup.Of($"""<td data-value="{(double.IsFinite(value) ? value.ToString("R", CultureInfo.InvariantCulture) : "")}">{Number(text)}{more ?? Markup.Empty}</td>""");
+    private static Markup Cell(double value, string text, Markup? more = null, bool primary = false) =>
+        Markup.Of($"""<td{(primary ? new Markup(" class=\"primary\"") : Markup.Empty)} data-value="{(double.IsFinite(value) ? value.ToString("R", CultureInfo.InvariantCulture) : "")}">{Number(text)}{more ?? Markup.Empty}</td>""");
 
-    /// <summary>The half-width of an interval reads as a remark to its mean.</summary>
-    private static Markup Number(string text) =>
-        text.Split(" ± ") is [var mean, var half] ? Markup.Of($"{mean}<span class=\"half\"> ± {half}</span>") : Markup.Of($"{text}");
+    /// <summary>The half-width of an interval reads as a remark to its mean; a negative number has a minus sign, not a hyphen.</summary>
+    private static Markup Number(string text)
+    {
+        string number = text is ['-', .. var rest] ? $"−{rest}" : text;
+        return number.Split(" ± ") is [var mean, var half] ? Markup.Of($"{mean}<span class=\"half\"> ± {half}</span>") : Markup.Of($"{number}");
+    }
 
     private static string Legend(Comparison comparison, IReadOnlyList<ComparisonRow> rows, string? baseline)
     {
