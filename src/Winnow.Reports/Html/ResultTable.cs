@@ -73,6 +73,8 @@ internal static class ResultTable
         string legend = seeds > 1 ? $"Mean ± half the 95% t-interval over {seeds} seeds; peak memory is the largest over seeds, times are means." : "One seed: no intervals, no tests.";
         if (baseline is not null)
             legend += $" Δ and p: paired with {baseline}, the best baseline, on the same seeds, p after Holm's correction; ▲ significantly better, ▼ significantly worse at 5%. Bounds are not tested.";
+        if (rows.Any(r => r.DifferenceInterval.HalfWidth < 1e-12))
+            legend += " Where a difference is the same on every seed the t-test does not exist and p is that of the exact sign-flip test.";
         if (rows.Any(r => r.Row.Method.Kind == MethodKind.Seed))
             legend += " Bold: the methods under study; the others are baselines.";
         return legend + $" ◆ no other row but a bound is at least as good in {comparison.Primary.Title}, peak memory and cpu time.";
