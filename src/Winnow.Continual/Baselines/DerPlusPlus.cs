@@ -18,7 +18,7 @@ public sealed record DerPlusPlusOptions
 
     /// <summary>Weight of the stored logits.</summary>
     [Range(0.0, 100.0), Description("weight α of the mean squared difference from the stored logits")]
-    public double Alpha { get; init; } = 0.1;
+    public double Alpha { get; init; } = 0.3;
 
     /// <summary>Weight of the stored labels.</summary>
     [Range(0.0, 100.0), Description("weight β of the cross-entropy of replayed rows")]
