@@ -69,7 +69,7 @@ public sealed record FpfOptions
 
     /// <summary>Step size of a repair.</summary>
     [Range(0.0, 10.0, MinimumIsExclusive = true), Description("step size of a repair")]
-    public double LearningRate { get; init; } = 0.05;
+    public double LearningRate { get; init; } = 0.1;
 
     /// <summary>Whether the step size falls along a cosine.</summary>
     [Description("lower the step size along a cosine to zero over each repair")]
@@ -85,8 +85,8 @@ public sealed record FpfOptions
 /// are fine-tuned on a reservoir of past rows while all others are frozen.
 /// <para>Paper: Zhao, Zhou, Long, Jiang and Zhang, Does Continual Learning Equally Forget All Parameters?, ICML 2023 (arXiv 2304.04158).
 /// Implemented: the dynamics of modules and their sensitivity (<see cref="ModuleDynamics"/>), automatic and fixed choice of modules, FPF on fine-tuning
-/// and on replay, k-FPF-CE, and k-FPF-KD (logits stored when a row is kept, as the network then predicts it). The paper's numbers of steps and rates are unpublished; the defaults are those of the
-/// small-scale reference.</para>
+/// and on replay, k-FPF-CE, and k-FPF-KD (logits stored when a row is kept, as the network then predicts it). The paper's numbers of steps and rates are unpublished;
+/// the defaults suit small networks: the step size is that of the streams.</para>
 /// <para>Cost: k·F mini-batches forward and backward (twice with distillation); memory BufferSize · (width + 1) values.</para>
 /// </summary>
 public sealed class Fpf : IPart, IReportsSeries
