@@ -145,11 +145,19 @@ public sealed class ContractTests
         using var stream = new SmallStream(task);
         using var learner = Create(method, stream);
         stream.Train(learner);
+        Observe(1); // what the first step after a task sets up stays
         long before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
-        using (NewDisposeScope())
-            for (int i = 0; i < 5; i++)
-                learner.Observe(TestData.Rows(8) with { FirstPass = false });
+        Observe(5);
         Assert.Equal(before, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
+
+        void Observe(int steps)
+        {
+            using var scope = NewDisposeScope();
+            var (x, y, _) = stream.Tasks[^1].Train();
+            scope.Attach(x, y);
+            for (int i = 0; i < steps; i++)
+                learner.Observe(new(x, y, FirstPass: false));
+        }
     }
 
     [Theory, MemberData(nameof(MethodsAndTasks))]

@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using CsvHelper;
 using Winnow.Core;
+using Winnow.Learning;
 
 namespace Winnow.Cli.Verbs;
 
@@ -109,12 +110,25 @@ internal static class KeepVerb
             var card = Catalogue.Arena(found.Trial.Arena).Method(found.Trial.Method);
             WholeFile.Write(Path.Combine(temporary, "card.json"), JsonSerializer.Serialize(new
             {
-                card.Id, card.Kind, card.Title, card.Paper, card.Year, card.Summary, found.Trial.Options, found.Trial.Task, found.Trial.TaskOptions,
-                found.Trial.Seed, Data = found.Trial.Data.Source, found.Trial.Key, found.Outcome.Metrics,
+                card.Id,
+                card.Kind,
+                card.Title,
+                card.Paper,
+                card.Year,
+                card.Summary,
+                found.Trial.Options,
+                found.Trial.Task,
+                found.Trial.TaskOptions,
+                found.Trial.Seed,
+                Data = found.Trial.Data.Source,
+                found.Trial.Key,
+                found.Outcome.Metrics,
             }, WinnowJson.Indented));
             WholeFile.Write(Path.Combine(temporary, "Use.cs"), $$"""
                 // dotnet run Use.cs -- rows.csv
                 #:package Winnow.Continual@{{Catalogue.Version}}
+                #:package {{NativeTorch.Package.Id}}@{{NativeTorch.Package.Version}}
+                #:property PublishAot=false
                 using Winnow.Continual;
 
                 using var learner = KeptLearner.Load(".");

@@ -50,8 +50,9 @@ public sealed class LearningWithoutForgetting(LearnerSetup setup, LearningWithou
     public Objective? Objective(Step step)
     {
         var (x, y) = (step.New.X, step.New.Y);
-        if (options.Alpha == 0 || !_old.any().item<bool>())
-            return new(null, (fresh, _) => cross_entropy(fresh.Among(_current), y));
+        bool all = _current.all().item<bool>(), teach = options.Alpha > 0 && _old.any().item<bool>();
+        if (!teach)
+            return all ? null : new(null, (fresh, _) => cross_entropy(fresh.Among(_current), y));
         var then = Teach(x);
         step.Report += new StepReport(double.NaN, step.New.Count, 0, 0);
         return new(null, (fresh, _) => cross_entropy(fresh.Among(_current), y) + options.Alpha * Distillation(fresh, then, _old, options.Temperature));

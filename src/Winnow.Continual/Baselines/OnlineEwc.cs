@@ -10,7 +10,7 @@ public sealed record OnlineEwcOptions
 {
     /// <summary>Strength of the anchor.</summary>
     [Range(0.0, 1e9), Description("strength λ of the anchor (λ/2) Σ F (θ − θ*)²")]
-    public double Lambda { get; init; } = 100;
+    public double Lambda { get; init; } = 30;
 
     /// <summary>How much of the old importance stays.</summary>
     [Range(0.0, 1.0), Description("share γ of the importance of earlier tasks that stays when a task is added")]

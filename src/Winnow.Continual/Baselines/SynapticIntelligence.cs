@@ -10,7 +10,7 @@ public sealed record SynapticIntelligenceOptions
 {
     /// <summary>Strength of the anchor.</summary>
     [Range(0.0, 1e9), Description("strength c of the anchor c Σ Ω (θ − θ*)²")]
-    public double Strength { get; init; } = 0.1;
+    public double Strength { get; init; } = 0.03;
 
     /// <summary>Damping.</summary>
     [Range(0.0, 1e3, MinimumIsExclusive = true), Description("damping ξ of Ω = ω / (Δ² + ξ), so that weights that hardly moved do not become infinitely important")]

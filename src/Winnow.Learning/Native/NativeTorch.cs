@@ -23,6 +23,16 @@ public static class NativeTorch
     private static NativeTorchReport? s_shim;
     private static nint s_handle;
 
+    /// <summary>
+    /// The package that has libtorch for this system's processor, and the version this library was built with. The libraries leave it to the
+    /// program to add it, or another one of the same version, for instance for CUDA.
+    /// </summary>
+    public static (string Id, string Version) Package { get; } =
+    (
+        $"libtorch-cpu-{(OperatingSystem.IsWindows() ? "win-x64" : OperatingSystem.IsMacOS() ? "osx-arm64" : "linux-x64")}",
+        typeof(NativeTorch).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().First(a => a.Key == "LibTorchVersion").Value!
+    );
+
     /// <summary>Loads libtorch if it is not yet loaded. Never throws, and safe from any thread. Costs what the operating system takes to map half a gigabyte, some tenths of a second.</summary>
     /// <returns>How it went; the same report at every call, with the present number of threads.</returns>
     public static NativeTorchReport Load()
@@ -117,6 +127,6 @@ public static class NativeTorch
         message.Contains("GLIBCXX", StringComparison.Ordinal) || message.Contains("GLIBC_", StringComparison.Ordinal)
             ? "Use a newer Linux (Debian 12, Ubuntu 22.04 or later)."
             : message.Contains("is not in", StringComparison.Ordinal)
-                ? $"Add the package libtorch-cpu-{(OperatingSystem.IsWindows() ? "win-x64" : OperatingSystem.IsMacOS() ? "osx-arm64" : "linux-x64")} to the program's project and build again."
+                ? $"Add the package {Package.Id}, version {Package.Version}, to the program's project and build again."
                 : "Delete the bin and obj folders and build again; libtorch needs a 64-bit x86 Linux or Windows, or an arm64 Mac.";
 }

@@ -32,7 +32,7 @@ internal static class ResultTable
     {
         var marks = new List<Markup>();
         if (row.Pareto && !style.Bound)
-            marks.Add(Markup.Of($"""<span class="pareto" role="img" aria-label="Pareto-optimal" title="no other row is at least as good in {primary.Title}, peak memory and cpu time">◆</span>"""));
+            marks.Add(Markup.Of($"""<span class="pareto" role="img" aria-label="Pareto-optimal" title="no other row but a bound is at least as good in {primary.Title}, peak memory and cpu time">◆</span>"""));
         if (Comparison.IsBound(row.Row))
             marks.Add(Markup.Of($"""<span class="tag">bound</span>"""));
         if (row.Row.Failed.Count > 0)
@@ -75,7 +75,7 @@ internal static class ResultTable
             legend += $" Δ and p: paired with {baseline}, the best baseline, on the same seeds, p after Holm's correction; ▲ significantly better, ▼ significantly worse at 5%. Bounds are not tested.";
         if (rows.Any(r => r.Row.Method.Kind == MethodKind.Seed))
             legend += " Bold: the methods under study; the others are baselines.";
-        return legend + $" ◆ no other row is at least as good in {comparison.Primary.Title}, peak memory and cpu time.";
+        return legend + $" ◆ no other row but a bound is at least as good in {comparison.Primary.Title}, peak memory and cpu time.";
     }
 
     /// <summary>The interval of the primary metric as a mark on a common scale, beneath the number.</summary>
