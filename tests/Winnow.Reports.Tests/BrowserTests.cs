@@ -12,14 +12,14 @@ public sealed class BrowserTests : IDisposable
     [Fact]
     public async Task The_report_is_whole_on_a_desktop_a_phone_in_print_and_in_the_dark()
     {
-        string? program = HeadlessChromium.Find();
-        Assert.SkipUnless(program is not null, "no chromium, chromium-browser or google-chrome on the PATH");
-        var cancellation = TestContext.Current.CancellationToken;
+        string program = Program();
+        using var limit = Limit();
+        var cancellation = limit.Token;
         string file = Path.Combine(_folder, "report.html");
         HtmlReport.Write(file, SyntheticStudy.Comparison(tasks: ["class-incremental", "permuted"]));
         string? shots = Environment.GetEnvironmentVariable("WINNOW_SHOTS");
 
-        await using var browser = await HeadlessChromium.StartAsync(program!, cancellation);
+        await using var browser = await HeadlessChromium.StartAsync(program, cancellation);
         async Task ShotAsync(string name)
         {
             if (shots is not null)
@@ -33,6 +33,7 @@ public sealed class BrowserTests : IDisposable
         Assert.Equal(2 * (1 + 13 + 1 + 2), (int)(await browser.EvaluateAsync(VisiblePlots, cancellation))!);
         Assert.Equal("0", (await browser.EvaluateAsync("""[...document.querySelectorAll("svg.plot")].filter(s => s.getAttribute("role") !== "img" || !s.getAttribute("aria-label") || !s.querySelector("title")).length""", cancellation))!.ToString());
         Assert.False((bool)(await browser.EvaluateAsync(Overflows, cancellation))!);
+        Assert.Equal("", (string)(await browser.EvaluateAsync(ScrolledTables, cancellation))!); // a desktop shows every column
         await ShotAsync("desktop-light");
 
         await SortAsync(browser, cancellation);
@@ -56,9 +57,43 @@ public sealed class BrowserTests : IDisposable
         Assert.Empty(browser.Complaints);
     }
 
+    [Fact]
+    public async Task Hostile_names_run_nothing()
+    {
+        string program = Program();
+        using var limit = Limit();
+        string file = Path.Combine(_folder, "hostile.html");
+        HtmlReport.Write(file, HtmlReportTests.HostileComparison());
+
+        await using var browser = await HeadlessChromium.StartAsync(program, limit.Token);
+        await browser.OpenAsync(file, limit.Token);
+        Assert.Equal("0 images, 1 script", (string)(await browser.EvaluateAsync("`${document.images.length} images, ${document.scripts.length} script`", limit.Token))!);
+        Assert.Equal(2, (int)(await browser.EvaluateAsync(VisiblePlots, limit.Token))!);
+        Assert.Equal(HtmlReportTests.HostileShown, (string)(await browser.EvaluateAsync("document.querySelector('h1').textContent", limit.Token))!);
+        await browser.ResizeAsync(375, 812, limit.Token);
+        Assert.False((bool)(await browser.EvaluateAsync(Overflows, limit.Token))!, (await browser.EvaluateAsync(Widest, limit.Token))!.ToString());
+        Assert.Empty(browser.Complaints);
+    }
+
+    private static string Program()
+    {
+        string? program = HeadlessChromium.Find();
+        Assert.SkipUnless(program is not null, "no chromium, chromium-browser or google-chrome on the PATH");
+        return program!;
+    }
+
+    /// <summary>A browser that hangs fails its test instead of the whole run.</summary>
+    private static CancellationTokenSource Limit()
+    {
+        var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        limit.CancelAfter(TimeSpan.FromMinutes(2));
+        return limit;
+    }
+
     private const string VisiblePlots = """[...document.querySelectorAll("svg.plot")].filter(s => { const b = s.getBoundingClientRect(); return b.width > 100 && b.height > 50 && s.querySelector("path, rect, circle"); }).length""";
     private const string Overflows = "document.documentElement.scrollWidth > document.documentElement.clientWidth";
     private const string Widest = """JSON.stringify([...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > innerWidth && !e.closest(".scroll")).slice(0, 5).map(e => e.outerHTML.slice(0, 80)))""";
+    private const string ScrolledTables = """[...document.querySelectorAll(".results")].map(t => t.parentElement).filter(s => s.scrollWidth > s.clientWidth).map(s => `${s.scrollWidth} in ${s.clientWidth}`).join()""";
     private const string Colours = """[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color, getComputedStyle(document.querySelector(".plot [data-m]")).stroke + getComputedStyle(document.querySelector(".plot [data-m]")).fill, getComputedStyle(document.querySelector(".plot text")).fill]""";
 
     private static async Task SortAsync(HeadlessChromium browser, CancellationToken cancellation)

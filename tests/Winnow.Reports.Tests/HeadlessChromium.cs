@@ -39,6 +39,11 @@ internal sealed class HeadlessChromium : IAsyncDisposable
                 port = new Uri(line["DevTools listening on ".Length..]).Port.ToString(CultureInfo.InvariantCulture);
                 break;
             }
+        if (port.Length == 0)
+        {
+            await browser.DisposeAsync();
+            throw new InvalidOperationException($"{program} ended before it listened.");
+        }
         _ = process.StandardError.ReadToEndAsync(CancellationToken.None);
         using var http = new HttpClient(new HttpClientHandler { UseProxy = false });
         var pages = JsonNode.Parse(await http.GetStringAsync(new Uri($"http://127.0.0.1:{port}/json/list"), cancellation))!.AsArray();

@@ -27,6 +27,17 @@ public sealed class HtmlReportTests : IDisposable
 
     private static List<XElement> Rows(XElement page) => [.. All(page, "table").First(t => ((string?)t.Attribute("class"))?.Contains("results") == true).Element("tbody")!.Elements("tr")];
 
+    /// <summary>The hostile text as a page shows it: as it is, but for the control character and the torn pair that HTML forbids.</summary>
+    internal static string HostileShown => Hostile.Replace('\u0001', '\ufffd').Replace('\ud800', '\ufffd');
+
+    /// <summary>A study whose every text is an attack.</summary>
+    internal static Comparison HostileComparison()
+    {
+        var info = new StudyInfo(Hostile, Hostile, new(new(Hostile, Hostile, new()), Hostile, Hostile, Hostile), new(Hostile, 1, 1, Hostile, Hostile, Hostile), Hostile,
+            new Dictionary<string, string> { [Hostile] = Hostile }, Hostile, SyntheticStudy.Info.Finished);
+        return Compare(new HostileArena(), info, ("er", [0.9, 0.8, null]), ("fpf", [0.95, 0.7, 0.6]));
+    }
+
     private static Comparison Compare(IArena arena, StudyInfo info, params (string Method, double?[] Values)[] rows) =>
         Comparison.Of(info, arena, StudyRow.Of(arena, rows.SelectMany(r => r.Values.Select((v, i) => new FinishedTrial(
             SyntheticStudy.Trial(arena, arena.Tasks[0].Id, r.Method, (ulong)i + 1), v is { } value ? SyntheticStudy.Outcome(value) : Failed(Hostile))))));
@@ -59,17 +70,11 @@ public sealed class HtmlReportTests : IDisposable
     [Fact]
     public void Hostile_names_stay_text()
     {
-        var arena = new HostileArena();
-        var info = new StudyInfo(Hostile, Hostile, new(new(Hostile, Hostile, new()), Hostile, Hostile, Hostile), new(Hostile, 1, 1, Hostile, Hostile, Hostile), Hostile,
-            new Dictionary<string, string> { [Hostile] = Hostile }, Hostile, SyntheticStudy.Info.Finished);
-        var comparison = Compare(arena, info, ("er", [0.9, 0.8, null]), ("fpf", [0.95, 0.7, 0.6]));
-        var page = Page(comparison);
+        var page = Page(HostileComparison());
         Assert.Empty(page.Descendants("img"));
         Assert.Single(page.Descendants("script"));
         Assert.DoesNotContain(page.Descendants().Attributes(), a => a.Name.LocalName.StartsWith("on", StringComparison.OrdinalIgnoreCase));
-        // shown as it is, but for the control character and the torn pair that HTML forbids
-        string shown = Hostile.Replace('\u0001', '\ufffd').Replace('\ud800', '\ufffd');
-        Assert.True(Regex.Count(page.Value, Regex.Escape(shown)) > 20);
+        Assert.True(Regex.Count(page.Value, Regex.Escape(HostileShown)) > 20);
         Assert.All(page.Descendants("svg"), svg => Assert.NotNull(svg.Attribute("aria-label")));
     }
 
@@ -177,7 +182,7 @@ public sealed class HtmlReportTests : IDisposable
 
         public IReadOnlyList<MetricCard> Metrics { get; } = [new("accuracy", Hostile, "fraction", Better.Higher, Hostile)];
 
-        public IReadOnlyList<FigureCard> Figures { get; } = [new("x", FigureKind.Lines, Hostile, "accuracy", Hostile, Hostile, Hostile)];
+        public IReadOnlyList<FigureCard> Figures { get; } = [new("x", FigureKind.Lines, Hostile, "value", Hostile, Hostile, Hostile)];
 
         public IEnumerable<MethodCard> DefaultMethods(TaskCard task) => Methods;
 
