@@ -30,7 +30,8 @@ public sealed record DerPlusPlusOptions
 /// <para><c>L = CE(new) + α · mean (z(x′) − z′)² + β · CE(x″, y″)</c> with (x′, z′) and (x″, y″) two separate draws from a reservoir.</para>
 /// <para>Paper: Buzzega et al., Dark experience for general continual learning: a strong, simple baseline, NeurIPS 2020 (arXiv 2004.07211).
 /// As there, rows enter the reservoir with the logits of the training pass, in every epoch, and the mean is over rows and classes.
-/// Here new and replayed rows share one forward pass (and its batch statistics).</para>
+/// Here new and replayed rows share one forward pass (and its batch statistics). The paper tunes α and β for each data set; the defaults
+/// are the best on split digits of α 0.03, 0.1, 0.3 and β 0.5, 1, 2, which differ by at most 0.01.</para>
 /// <para>Cost: two extra rows forward and backward per new row; memory BufferSize · (width + 1 + classes) values.</para>
 /// </summary>
 public sealed class DerPlusPlus(LearnerSetup setup, DerPlusPlusOptions options) : IObjectivePart

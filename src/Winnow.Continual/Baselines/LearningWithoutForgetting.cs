@@ -26,6 +26,7 @@ public sealed record LearningWithoutForgettingOptions
 /// old ones. T² keeps the size of the gradient, <c>T (softmax(z / T) − softmax(z_old / T))</c>, when T changes (Hinton et al., 2015).</para>
 /// <para>Paper: Li and Hoiem, Learning without forgetting, ECCV 2016 (arXiv 1606.09282). All old classes share one softmax, where the
 /// paper has one for every old task, so that they can be told apart when the task is not known.</para>
+/// <para>α 1 and T 2 are the paper's; on split digits α 0.3 does a little better and 3 and 10 worse.</para>
 /// <para>Cost: one forward pass of the old network per new row; memory a second network.</para>
 /// </summary>
 public sealed class LearningWithoutForgetting(LearnerSetup setup, LearningWithoutForgettingOptions options) : IObjectivePart
