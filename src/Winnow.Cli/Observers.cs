@@ -15,8 +15,8 @@ internal sealed class QuietObserver : IRunObserver
     public void Ended(Trial trial, TrialOutcome outcome) { }
 }
 
-/// <summary>One line for each trial that ends: for logs and pipes.</summary>
-internal sealed class PlainObserver(TextWriter output, int total, MetricCard metric) : IRunObserver
+/// <summary>One line for each trial that ends, and an estimate when it can first be made: for logs and pipes.</summary>
+internal sealed class PlainObserver(TextWriter output, int total, int parallel, MetricCard metric) : IRunObserver
 {
     private int _ended;
 
@@ -24,8 +24,13 @@ internal sealed class PlainObserver(TextWriter output, int total, MetricCard met
 
     public void Told(Trial trial, TrialEvent what) { }
 
-    public void Ended(Trial trial, TrialOutcome outcome) =>
-        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"[{++_ended}/{total}] {trial.Task} {trial.Method} seed {trial.Seed}: {(outcome.Failure is { } reason ? $"FAILED, {reason}" : $"{metric.Title} {outcome.Metrics.GetValueOrDefault(metric.Name):F3}")}, {outcome.Usage.WallSeconds:F1} s, {outcome.Usage.PeakMemoryBytes / 1e6:F0} MB"));
+    public void Ended(Trial trial, TrialOutcome outcome)
+    {
+        string result = outcome.Failure is { } reason ? $"FAILED, {reason}" : string.Create(CultureInfo.InvariantCulture, $"{metric.Title} {outcome.Metrics.GetValueOrDefault(metric.Name):F3}");
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"[{++_ended}/{total}] {trial.Task} {trial.Method} seed {trial.Seed}: {result}, {outcome.Usage.WallSeconds:F1} s, {outcome.Usage.PeakMemoryBytes / 1e6:F0} MB"));
+        if (_ended == 1 && total > parallel)
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"at this pace about {outcome.Usage.WallSeconds * total / parallel:F0} s in all"));
+    }
 }
 
 /// <summary>A progress bar for the study and one for each running trial, on a terminal.</summary>

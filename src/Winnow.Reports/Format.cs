@@ -8,7 +8,9 @@ public static class Format
     /// <summary>A mean with half its interval, e.g. <c>0.916 ± 0.012</c>; without an interval only the mean.</summary>
     public static string Of(Interval value, string unit)
     {
-        bool bare = double.IsNaN(value.HalfWidth) || unit == "bytes" || value.HalfWidth == 0 && unit != "fraction";
+        // A half-width below the last digit shown of a large count says nothing: 13.4 k ± 0.6 is 13.4 k.
+        bool counts = unit is not ("fraction" or "seconds");
+        bool bare = double.IsNaN(value.HalfWidth) || unit == "bytes" || (counts && value.HalfWidth <= 0.005 * Math.Abs(value.Mean)) || (value.HalfWidth == 0 && unit != "fraction");
         return bare ? Of(value.Mean, unit) : $"{Of(value.Mean, unit)} ± {Of(value.HalfWidth, unit)}";
     }
 

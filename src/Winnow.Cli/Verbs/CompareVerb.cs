@@ -138,7 +138,7 @@ internal static class CompareVerb
         Task<bool> RunAsync(IRunObserver observer) => runner.RunAsync(plan.Trials, options, observer, cancellation);
         if (left > 0)
             whole = settings.Quiet ? await RunAsync(new QuietObserver()).ConfigureAwait(false)
-                : Console.IsOutputRedirected ? await RunAsync(new PlainObserver(Console.Out, left, arena.Metrics[0])).ConfigureAwait(false)
+                : Console.IsOutputRedirected ? await RunAsync(new PlainObserver(Console.Out, left, parallel, arena.Metrics[0])).ConfigureAwait(false)
                 : await AnsiConsole.Progress().HideCompleted(true).Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn())
                     .StartAsync(progress => RunAsync(new LiveObserver(progress, left, parallel, arena.Metrics[0]))).ConfigureAwait(false);
         if (!whole)
