@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Text.Json;
 using Winnow.Cli.Verbs;
 using Winnow.Core;
 
@@ -18,41 +19,40 @@ internal static class HarnessBench
         new("memory", "peak resident set of the parent of a whole default study", "MB", Better.Lower, 1, ParentMemory),
     ];
 
-    /// <summary>The trial is run three times each way, in turn, after one of each that is not counted; medians.</summary>
+    /// <summary>The trial is run three times each way, in turn, after one of each that is not counted; medians of whole processes.</summary>
     private static BenchMeasurement Overhead(CancellationToken cancellation)
     {
-        var arena = Catalogue.Arena("continual");
-        var trial = Plan("naive", "task.epochs", "1000", cancellation);
+        var trial = Plan("naive", cancellation, ("task.epochs", "1000"), ("task.hidden", "200"));
         using var folder = new Scratch();
+        string request = Path.Combine(folder.Path, "trial.json");
+        WholeFile.Write(request, JsonSerializer.Serialize(trial, WinnowJson.Options));
         var (harness, bare) = (new List<double>(), new List<double>());
+        bool same = true;
         for (int i = 0; i < 4; i++)
         {
-            long start = Stopwatch.GetTimestamp();
-            arena.Run(trial, new(trial.Seed, folder.Path, _ => { }, cancellation));
-            double alone = Stopwatch.GetElapsedTime(start).TotalSeconds;
+            cancellation.ThrowIfCancellationRequested();
+            var (alone, printed) = Time(Beside("Winnow.Bare"), [request, folder.Path]);
 
             string study = Path.Combine(folder.Path, i.ToString(CultureInfo.InvariantCulture));
-            start = Stopwatch.GetTimestamp();
+            long start = Stopwatch.GetTimestamp();
             using (var store = Store.Open(study))
             {
                 store.SavePlan("{}", [trial]);
                 new Runner(store, study, TimeProvider.System).RunAsync([trial], new(TrialVerb.Command, new(), 1), new QuietObserver(), cancellation).GetAwaiter().GetResult();
-                if (store.Finished()[0].Outcome.Failure is { } reason)
-                    throw new InvalidOperationException(reason);
+                double whole = Stopwatch.GetElapsedTime(start).TotalSeconds;
+                same &= store.Finished()[0].Outcome.Metrics.TryGetValue("accuracy", out double accuracy) && accuracy.ToString("R", CultureInfo.InvariantCulture) == printed.Trim();
+                if (i > 0)
+                    harness.Add(whole);
             }
-            double whole = Stopwatch.GetElapsedTime(start).TotalSeconds;
             if (i > 0)
-            {
                 bare.Add(alone);
-                harness.Add(whole);
-            }
         }
-        return new(Median(harness), "the same trial without process, events and store, in this process", Median(bare), AccuracyOk: true);
+        return new(Median(harness), "the same trial in a bare process, without parent, events and store", Median(bare), AccuracyOk: same);
     }
 
     private static BenchMeasurement TrialStart(CancellationToken cancellation)
     {
-        var trial = Plan("naive", "task.epochs", "1", cancellation);
+        var trial = Plan("naive", cancellation, ("task.epochs", "1"));
         using var folder = new Scratch();
         var seconds = new List<double>();
         for (int i = 0; i < 6; i++)
@@ -68,13 +68,12 @@ internal static class HarnessBench
 
     private static BenchMeasurement ProgramStart(CancellationToken cancellation, params string[] arguments)
     {
-        string hello = Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "Winnow.Hello.exe" : "Winnow.Hello");
         var (ours, bare) = (new List<double>(), new List<double>());
         for (int i = 0; i < 11; i++)
         {
             cancellation.ThrowIfCancellationRequested();
-            ours.Add(Time(TrialVerb.Command.FileName, [.. TrialVerb.Command.Arguments.SkipLast(1), .. arguments]));
-            bare.Add(Time(hello, []));
+            ours.Add(Time(TrialVerb.Command.FileName, [.. TrialVerb.Command.Arguments.SkipLast(1), .. arguments]).Seconds);
+            bare.Add(Time(Beside("Winnow.Hello"), []).Seconds);
         }
         return new(Math.Max(0, Median(ours[1..]) - Median(bare[1..])), "limit of 0.3 s", 0.3, AccuracyOk: true);
     }
@@ -95,16 +94,18 @@ internal static class HarnessBench
         return new(peak / 1e6, "limit of 150 MB", 150, AccuracyOk: process.ExitCode == 0);
     }
 
-    private static Trial Plan(string method, string option, string value, CancellationToken cancellation) => StudyPlan.Make(
-        new Study { Arena = "continual", Methods = Study.ParseMethods(method), Seeds = [1], Set = [KeyValuePair.Create(option, value)] }, Catalogue.Arena("continual"), cancellation).Trials[0];
+    private static Trial Plan(string method, CancellationToken cancellation, params (string Option, string Value)[] set) => StudyPlan.Make(
+        new Study { Arena = "continual", Methods = Study.ParseMethods(method), Seeds = [1], Set = [.. set.Select(s => KeyValuePair.Create(s.Option, s.Value))] }, Catalogue.Arena("continual"), cancellation).Trials[0];
 
-    private static double Time(string file, IReadOnlyList<string> arguments)
+    private static string Beside(string program) => Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? $"{program}.exe" : program);
+
+    private static (double Seconds, string Output) Time(string file, IReadOnlyList<string> arguments)
     {
         long start = Stopwatch.GetTimestamp();
         using var process = Start(file, arguments);
-        process.StandardOutput.ReadToEnd();
+        string output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
-        return Stopwatch.GetElapsedTime(start).TotalSeconds;
+        return (Stopwatch.GetElapsedTime(start).TotalSeconds, output);
     }
 
     private static Process Start(string file, IReadOnlyList<string> arguments)
