@@ -1,3 +1,6 @@
+using System.Reflection;
+using System.Runtime.CompilerServices;
+using System.Runtime.Loader;
 using System.Runtime.Versioning;
 using CsCheck;
 using Winnow.Core;
@@ -20,6 +23,22 @@ public sealed class NativeTorchTests : IDisposable
         Assert.StartsWith("2.10", reports[0].TorchVersion, StringComparison.Ordinal);
         Assert.Equal(reports[0].Patched, reports[0].PatchedCopy is not null);
         Assert.Equal(NativeTorch.Load().Elapsed, reports[0].Elapsed);
+    }
+
+    [Fact]
+    public void Loading_while_another_thread_makes_its_first_tensor_does_not_wait_for_ever()
+    {
+        // A context of its own has the two assemblies anew, with nothing loaded yet, as at a program's start.
+        var fresh = new AssemblyLoadContext("fresh");
+        fresh.Resolving += (context, name) => name.Name == "Winnow.Core" ? null : context.LoadFromAssemblyPath(Path.Combine(AppContext.BaseDirectory, $"{name.Name}.dll"));
+        var load = fresh.LoadFromAssemblyPath(typeof(NativeTorch).Assembly.Location).GetType(typeof(NativeTorch).FullName!)!.GetMethod(nameof(NativeTorch.Load))!;
+        var threadCount = fresh.LoadFromAssemblyPath(typeof(TorchSharp.torch).Assembly.Location).GetType(typeof(TorchSharp.torch).FullName!)!.GetMethod(nameof(TorchSharp.torch.get_num_threads))!;
+        RuntimeHelpers.RunModuleConstructor(load.Module.ModuleHandle);
+        using var start = new Barrier(2);
+        Thread[] threads = [.. ((MethodInfo[])[load, threadCount]).Select(method => new Thread(() => { start.SignalAndWait(); method.Invoke(null, null); }) { IsBackground = true })];
+        foreach (var thread in threads)
+            thread.Start();
+        Assert.All(threads, t => Assert.True(t.Join(TimeSpan.FromSeconds(30)), "both threads wait for each other"));
     }
 
     [Fact]

@@ -18,10 +18,11 @@ namespace Winnow.Learning;
 public static class NativeTorch
 {
     private const string Shim = "LibTorchSharp";
-    private static readonly Lock Gate = new();
-    private static NativeTorchReport? s_report;
-    private static NativeTorchReport? s_shim;
-    private static nint s_handle;
+
+    // Two locks, one inside the other. The runtime asks for the shim while it holds TorchSharp's static constructor, so no TorchSharp
+    // code may run under the shim's lock: a thread that loads and a thread that makes its first tensor would wait for each other.
+    private static readonly Lazy<(nint Handle, NativeTorchReport Report)> LoadedShim = new(LoadShim);
+    private static readonly Lazy<NativeTorchReport> LoadedTorch = new(LoadOnce);
 
     /// <summary>
     /// The package that has libtorch for this system's processor, and the version this library was built with. The libraries leave it to the
@@ -37,11 +38,8 @@ public static class NativeTorch
     /// <returns>How it went; the same report at every call, with the present number of threads.</returns>
     public static NativeTorchReport Load()
     {
-        lock (Gate)
-        {
-            s_report ??= LoadOnce();
-            return s_report.Loaded ? s_report with { Threads = torch.get_num_threads() } : s_report;
-        }
+        var report = LoadedTorch.Value;
+        return report.Loaded ? report with { Threads = torch.get_num_threads() } : report;
     }
 
     /// <summary>Loads libtorch or says why it cannot be loaded.</summary>
@@ -71,17 +69,7 @@ public static class NativeTorch
     }
 
     /// <summary>Asked by the runtime only for libraries that it could not load itself.</summary>
-    private static nint Resolve(Assembly assembly, string name)
-    {
-        if (name != Shim)
-            return 0;
-        lock (Gate)
-        {
-            if (s_report is null)
-                s_shim ??= LoadShim();
-            return s_handle;
-        }
-    }
+    private static nint Resolve(Assembly assembly, string name) => name == Shim ? LoadedShim.Value.Handle : 0;
 
     private static NativeTorchReport LoadOnce()
     {
@@ -90,7 +78,7 @@ public static class NativeTorch
         try
         {
             if (OperatingSystem.IsLinux())
-                report = s_shim ??= LoadShim();
+                report = LoadedShim.Value.Report;
             torch.InitializeDeviceType(DeviceType.CPU);
             return report with { Loaded = true, TorchVersion = torch.__version__, Elapsed = Stopwatch.GetElapsedTime(start) };
         }
@@ -103,7 +91,7 @@ public static class NativeTorch
     }
 
     /// <summary>Loads libtorch and then TorchSharp's library as shipped or, when refused for its version requirement, as a patched copy.</summary>
-    private static NativeTorchReport LoadShim()
+    private static (nint Handle, NativeTorchReport Report) LoadShim()
     {
         string shim = LibraryFolders.Find($"lib{Shim}.so") ?? throw new DllNotFoundException($"lib{Shim}.so is not in {string.Join(" or ", LibraryFolders.Candidates)}");
         string torchLibrary = LibraryFolders.Find("libtorch_cpu.so") ?? throw new DllNotFoundException($"libtorch_cpu.so is not in {string.Join(" or ", LibraryFolders.Candidates)}");
@@ -113,13 +101,12 @@ public static class NativeTorch
         var report = new NativeTorchReport { Loaded = true, Library = shim, LibTorchFolder = folder };
         try
         {
-            s_handle = NativeLibrary.Load(shim);
-            return report;
+            return (NativeLibrary.Load(shim), report);
         }
         catch (DllNotFoundException e) when (e.Message.Contains(PatchedShim.Version, StringComparison.Ordinal))
         {
-            (s_handle, string copy) = PatchedShim.Load(shim, CacheFolder.Of(Environment.GetEnvironmentVariable));
-            return report with { Library = copy, Patched = true, PatchedCopy = copy };
+            var (handle, copy) = PatchedShim.Load(shim, CacheFolder.Of(Environment.GetEnvironmentVariable));
+            return (handle, report with { Library = copy, Patched = true, PatchedCopy = copy });
         }
     }
 
