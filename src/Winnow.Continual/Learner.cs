@@ -37,6 +37,7 @@ public sealed class Learner : IContinualLearner, IReportsSeries
     public IEnumerable<StateEntry> State =>
         Network.LiveState.Select(s => new StateEntry(s.Key, StateKind.Model, s.Value))
             .Concat(_parts.SelectMany(p => p.State))
+            .Concat(_optimizer.Velocity is { } velocity ? [new("velocity", StateKind.Statistics, velocity)] : [])
             .Append(new("steps", StateKind.Counter, _steps));
 
     /// <summary>What the parts measured.</summary>
@@ -114,6 +115,7 @@ public sealed class Learner : IContinualLearner, IReportsSeries
     {
         foreach (var part in _parts)
             part.Dispose();
+        _optimizer.Dispose();
         _steps.Dispose();
         Network.Dispose();
     }

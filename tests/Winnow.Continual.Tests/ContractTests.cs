@@ -34,9 +34,14 @@ public sealed class ContractTests
     }
 
     [Theory, MemberData(nameof(MethodsAndTasks))]
-    public void A_learner_resumed_from_its_saved_state_goes_on_to_the_bit(string method, string task)
+    public void A_learner_resumed_from_its_saved_state_goes_on_to_the_bit(string method, string task) => ResumedIsWhole(method, new SmallStream(task));
+
+    [Fact] // without boundaries nothing resets the momentum between the pieces of the stream
+    public void A_learner_with_momentum_resumed_between_boundaries_goes_on_to_the_bit() => ResumedIsWhole("er", new SmallStream("blurry", o => o with { Momentum = 0.9 }));
+
+    private static void ResumedIsWhole(string method, SmallStream owned)
     {
-        using var stream = new SmallStream(task);
+        using var stream = owned;
         using var whole = Create(method, stream);
         var order = new SeededRandom(3, "order");
         stream.Train(whole, 0, order);

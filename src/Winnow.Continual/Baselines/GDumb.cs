@@ -63,7 +63,7 @@ public sealed class GDumb(LearnerSetup setup, GDumbOptions options) : IContinual
         using var scope = NewDisposeScope();
         var rows = Memory.Content;
         var order = setup.Random($"gdumb/order/{task.Id}");
-        var optimizer = new Sgd(_network, options.LearningRate, momentum: 0.9, weightDecay: 1e-6);
+        using var optimizer = new Sgd(_network, options.LearningRate, momentum: 0.9, weightDecay: 1e-6);
         double loss = double.NaN;
         long passed = 0;
         for (int epoch = 0; epoch < options.Epochs; epoch++)

@@ -76,7 +76,7 @@ public static class ClassifierAlignment
         bias.contiguous().Values<float>().CopyTo(head.ParameterValues[(int)weight.numel()..]);
         double[] scale = MeanScales(taskSizes, plan.TaskIndex);
         var targets = arange(classes, ScalarType.Int64).repeat_interleave(plan.SamplesPerClass);
-        var optimizer = new Sgd(head, plan.LearningRate, plan.Momentum, plan.WeightDecay);
+        using var optimizer = new Sgd(head, plan.LearningRate, plan.Momentum, plan.WeightDecay);
         for (int epoch = 0; epoch < plan.Epochs; epoch++)
         {
             using var epochScope = NewDisposeScope();

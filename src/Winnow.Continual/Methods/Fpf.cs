@@ -260,7 +260,7 @@ public sealed class Fpf : IPart, IReportsSeries
             return StepReport.None;
         Refuse(buffer, modules);
         network.Training = false;
-        var optimizer = new Sgd(network, options.LearningRate);
+        using var optimizer = new Sgd(network, options.LearningRate);
         foreach (var module in network.Modules)
         {
             module.Training = modules.Contains(module);

@@ -117,6 +117,7 @@ public sealed class Slca : IContinualLearner
         Recall();
         long index = Tasks;
         var random = _setup.Random($"head/{index}");
+        _optimizer?.Dispose();
         _optimizer = new(_network, _options.LearningRate, _options.Momentum, _options.WeightDecay);
         foreach (var module in _network.Modules)
             _optimizer.SetFactor(module, module == _head ? 0 : _options.EncoderScale);
@@ -243,5 +244,6 @@ public sealed class Slca : IContinualLearner
     {
         foreach (var owned in (IDisposable[])[_network, _gaussians, _rawHead, _taskOf, _aligned, _step, _milestone])
             owned.Dispose();
+        _optimizer?.Dispose();
     }
 }

@@ -16,7 +16,7 @@ internal static class Encoder
         using var y = rows.Y;
         var network = StreamFactory.Network(data, options, context.Random("weights"));
         var order = context.Random("pre-training");
-        var optimizer = new Sgd(network, options.BaseLearningRate, momentum: 0.9);
+        using var optimizer = new Sgd(network, options.BaseLearningRate, momentum: 0.9);
         for (int epoch = 0; epoch < options.BaseEpochs; epoch++)
             foreach (long[] batch in ContinualStream.MiniBatches(rows.Count, options.BatchSize, order))
             {

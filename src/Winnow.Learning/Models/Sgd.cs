@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using Tensor = TorchSharp.torch.Tensor;
 
 namespace Winnow.Learning;
 
@@ -7,14 +8,14 @@ namespace Winnow.Learning;
 /// on the flat vectors of a network. Each range of parameters has a factor <c>f</c> on the learning rate: 1 at first, smaller for
 /// slow learners, 0 for frozen ones, whose bytes do not change. Cost: one pass over the parameters, no allocation.
 /// </summary>
-public sealed class Sgd
+public sealed class Sgd : IDisposable
 {
     private readonly Network _network;
-    private readonly float[] _velocity;
+    private readonly FlatVector? _velocity;
     private readonly float[] _factors;
     private List<(int Offset, int Length, float Factor)> _ranges;
 
-    /// <summary>An optimiser of a network; it holds no native memory.</summary>
+    /// <summary>An optimiser of a network; with momentum it holds as much memory as the parameters until it is disposed of.</summary>
     /// <param name="network">Whose parameters are changed.</param>
     /// <param name="learningRate">η, not negative.</param>
     /// <param name="momentum">μ, in [0, 1).</param>
@@ -30,7 +31,7 @@ public sealed class Sgd
         Momentum = momentum;
         WeightDecay = weightDecay;
         int length = network.ParameterValues.Length;
-        _velocity = momentum == 0 ? [] : new float[length];
+        _velocity = momentum == 0 ? null : new FlatVector(length);
         _factors = new float[length];
         _factors.AsSpan().Fill(1);
         _ranges = Runs(_factors);
@@ -87,7 +88,7 @@ public sealed class Sgd
                 TensorPrimitives.MultiplyAdd(gradient, rate, parameters, parameters);
                 continue;
             }
-            var velocity = _velocity.AsSpan(offset, length);
+            var velocity = _velocity!.Values.Slice(offset, length);
             TensorPrimitives.MultiplyAdd(velocity, (float)Momentum, gradient, velocity);
             if (decay != 0)
                 TensorPrimitives.MultiplyAdd(parameters, decay, velocity, velocity);
@@ -97,7 +98,13 @@ public sealed class Sgd
     }
 
     /// <summary>Forgets the momentum; factors and learning rate stay.</summary>
-    public void Reset() => Array.Clear(_velocity);
+    public void Reset() => _velocity?.Values.Clear();
+
+    /// <summary>The momentum <c>v</c>, <c>[P]</c>, live: part of what a training run remembers; null without momentum.</summary>
+    public Tensor? Velocity => _velocity?.Tensor;
+
+    /// <inheritdoc/>
+    public void Dispose() => _velocity?.Dispose();
 
     /// <summary>The runs of equal factors, without the frozen ones.</summary>
     private static List<(int Offset, int Length, float Factor)> Runs(ReadOnlySpan<float> factors)
