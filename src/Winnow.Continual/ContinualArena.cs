@@ -7,7 +7,7 @@ namespace Winnow.Continual;
 /// <summary>The arena of continual learning: learning from a sequence without forgetting.</summary>
 public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
 {
-    private const string Boundaries = "task boundaries", NewClasses = "new classes in each task", Pretrained = "a pre-trained encoder";
+    private const string Boundaries = "task boundaries", NewClasses = "new classes in each task", Pretrained = "a pre-trained encoder", TaskTold = "the task of each test row";
 
     /// <summary>The catalogue.</summary>
     public ContinualArena()
@@ -56,9 +56,11 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
         new("class-incremental", "Class-incremental", "New classes arrive task by task; at the end every test row is classified among all classes, and nobody tells which task it came from.",
             OptionsSchema.Of<StreamOptions>(), [Boundaries, NewClasses]),
         new("task-incremental", "Task-incremental", "New classes arrive task by task; a test row comes with its task and is classified among that task's classes.",
-            OptionsSchema.Of<StreamOptions>(), [Boundaries, NewClasses]),
+            OptionsSchema.Of<StreamOptions>(), [Boundaries, NewClasses, TaskTold]),
         new("permuted", "Domain-incremental, permuted inputs", "Every task has all classes, its inputs shuffled by a permutation of its own; the first task is not shuffled.",
             OptionsSchema.Of<DomainOptions>(), [Boundaries]),
+        new("permuted-told", "Permuted inputs, the permutation told", "As 'permuted', but a test row comes with its task: for methods that keep something of their own for each task.",
+            OptionsSchema.Of<DomainOptions>(), [Boundaries, TaskTold]),
         new("rotated", "Domain-incremental, rotated images", "Every task has all classes, its images rotated further than those of the task before.",
             OptionsSchema.Of<RotatedOptions>(), [Boundaries]),
         new("online", "Online class-incremental", "New classes arrive task by task, in batches of ten rows that are seen once.",

@@ -111,6 +111,38 @@ public class NetworkTests
         Assert.True(network.Head(features).equal(network.Forward(x)).all().ToBoolean());
     }
 
+    [Theory, InlineData(false), InlineData(true)]
+    public void Replaced_weights_are_used_and_carry_the_graph(bool image)
+    {
+        using var scope = NewDisposeScope();
+        var random = new SeededRandom(4, "w");
+        using var network = image ? Network.Cnn(1, 8, 8, 3, batchNorm: false, random) : Network.Mlp(64, [5], 3, batchNorm: false, random);
+        using var other = image ? Network.Cnn(1, 8, 8, 3, batchNorm: false, random) : Network.Mlp(64, [5], 3, batchNorm: false, random);
+        var x = TestData.Uniform(6, 64, seed: 2);
+        var weights = other.LiveState.ToDictionary(s => s.Key, s => s.Value.detach().clone().requires_grad_(true));
+        var logits = network.Forward(x, weights);
+        Assert.Equal(other.Forward(x).bytes, logits.bytes);
+        Assert.Equal(network.Forward(x).bytes, network.Forward(x, new Dictionary<string, Tensor>()).bytes);
+        logits.sum().backward();
+        Assert.All(weights.Values, w => Assert.True(w.grad is not null && w.grad.abs().sum().item<float>() >= 0));
+        Assert.Contains("no parameter is called", Assert.Throws<ArgumentException>(() => network.Forward(x, new Dictionary<string, Tensor> { ["tail"] = x })).Message, StringComparison.Ordinal);
+        Assert.Contains("expected [3]", Assert.Throws<ArgumentException>(() => network.Forward(x, new Dictionary<string, Tensor> { ["head.bias"] = x })).Message, StringComparison.Ordinal);
+    }
+
+    [Theory, InlineData(false), InlineData(true)]
+    public void Each_module_is_told_its_input(bool image)
+    {
+        using var scope = NewDisposeScope();
+        using var network = image ? Network.Cnn(1, 8, 8, 3, batchNorm: true, new(4, "w")) : Network.Mlp(64, [5, 4], 3, batchNorm: true, new(4, "w"));
+        network.Training = false;
+        var x = TestData.Uniform(6, 64, seed: 2);
+        var inputs = network.ModuleInputs(x);
+        Assert.Equal(network.Modules.Count, inputs.Count);
+        Assert.Equal(x.bytes, inputs[0].flatten(1).bytes);
+        Assert.Equal(network.Features(x).bytes, inputs[^1].bytes);
+        Assert.Equal(network.Modules[0].Parameters[0].Shape[0], inputs[1].shape[1]);
+    }
+
     [Fact]
     public void A_clone_is_equal_and_apart()
     {

@@ -53,7 +53,7 @@ internal static class StreamFactory
         var groups = Groups(data, options);
         return task switch
         {
-            "permuted" => ContinualStream.ByDomain(data, options.TestFraction, random, [.. groups.Select((_, i) => Permutation(data.Width, i == 0 ? null : random))]),
+            "permuted" or "permuted-told" => ContinualStream.ByDomain(data, options.TestFraction, random, [.. groups.Select((_, i) => Permutation(data.Width, i == 0 ? null : random))]),
             "rotated" => ContinualStream.ByDomain(data, options.TestFraction, random, [.. groups.Select((_, i) => Rotation(data.Shape, ((RotatedOptions)options).MaxAngle * i / Math.Max(1, groups.Count - 1)))]),
             "blurry" => ContinualStream.Blurred(data, groups, options.TestFraction, ((BlurryOptions)options).Blur, random),
             _ => ContinualStream.ByClass(data, groups, options.TestFraction, random, firstIsKnown: options is PretrainedOptions, withFirst: options is not PretrainedOptions { BaseInStream: false }),
@@ -61,7 +61,7 @@ internal static class StreamFactory
     }
 
     /// <summary>What the stream of a task tells its learner.</summary>
-    public static StreamRules Rules(string task) => new(Boundaries: task != "blurry", TaskKnownAtTest: task == "task-incremental", ClassesArrive: task is not ("permuted" or "rotated"));
+    public static StreamRules Rules(string task) => new(Boundaries: task != "blurry", TaskKnownAtTest: task is "task-incremental" or "permuted-told", ClassesArrive: task is not ("permuted" or "permuted-told" or "rotated"));
 
     /// <summary>The training plan of a stream: rows and steps are counted, not estimated.</summary>
     public static TrainingPlan Plan(ContinualStream stream, StreamOptions options)

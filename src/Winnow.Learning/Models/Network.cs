@@ -119,15 +119,50 @@ public sealed class Network : IDisposable
         return Head(features);
     }
 
+    /// <summary>
+    /// Logits <c>[batch, outputs]</c> of the network in which some parameters are replaced: by masked, scaled or generated ones, on the
+    /// graph of whatever they were made from.
+    /// </summary>
+    /// <param name="x">Rows, float32 <c>[batch, inputs]</c>.</param>
+    /// <param name="weights">Tensors of the parameters' shapes by name, e.g. <c>linear1.weight</c>; those not named are the network's own.</param>
+    /// <exception cref="ArgumentException">A name that no parameter has, or a shape that is not the parameter's.</exception>
+    public Tensor Forward(Tensor x, IReadOnlyDictionary<string, Tensor> weights)
+    {
+        foreach (var (name, weight) in weights)
+        {
+            var range = Modules.SelectMany(m => m.Parameters).FirstOrDefault(p => p.Name == name)
+                ?? throw new ArgumentException($"no parameter is called {name}; there are {string.Join(", ", Modules.SelectMany(m => m.Parameters).Select(p => p.Name))}", nameof(weights));
+            if (!weight.shape.AsSpan().SequenceEqual([.. range.Shape]))
+                throw new ArgumentException($"{name} was given the shape [{string.Join(", ", weight.shape)}]; expected [{string.Join(", ", range.Shape)}]", nameof(weights));
+        }
+        using var features = Features(x, weights, null);
+        return Apply(_head, features, weights);
+    }
+
     /// <summary>The head's input <c>[batch, features]</c>, on the graph unless gradients are off.</summary>
-    public Tensor Features(Tensor x)
+    public Tensor Features(Tensor x) => Features(x, null, null);
+
+    /// <summary>
+    /// What each module of <see cref="Modules"/> is given for some rows, in their order and in the modules' own modes:
+    /// <c>[batch, inputs]</c> for linear ones, <c>[batch, channels, height, width]</c> for convolutions and their normalisation.
+    /// On the graph unless gradients are off. The input of a linear module after the first is the activation after ReLU of the layer before.
+    /// </summary>
+    public IReadOnlyList<Tensor> ModuleInputs(Tensor x)
+    {
+        var inputs = new List<Tensor>();
+        inputs.Add(Features(x, null, h => inputs.Add(h.alias().MoveToOuterDisposeScope())));
+        return inputs;
+    }
+
+    private Tensor Features(Tensor x, IReadOnlyDictionary<string, Tensor>? weights, Action<Tensor>? visit)
     {
         using var scope = NewDisposeScope();
         var h = Architecture is CnnArchitecture image ? x.view(-1, image.Channels, image.Height, image.Width) : x.alias();
         for (int i = 0; i < _hidden.Length; i++)
         {
             var module = _hidden[i];
-            h = Apply(module, h);
+            visit?.Invoke(h);
+            h = Apply(module, h, weights);
             if (i + 1 < _hidden.Length && _hidden[i + 1].Kind == ModuleKind.BatchNorm)
                 continue;
             h = h.relu();
@@ -276,10 +311,10 @@ public sealed class Network : IDisposable
 
     private static Span<float> Values(Tensor tensor) => MemoryMarshal.Cast<byte, float>(tensor.bytes);
 
-    private Tensor Apply(NetworkModule module, Tensor h)
+    private Tensor Apply(NetworkModule module, Tensor h, IReadOnlyDictionary<string, Tensor>? weights = null)
     {
-        var weight = _views[module.Parameters[0].Name];
-        var bias = _views[module.Parameters[1].Name];
+        var weight = Of(module.Parameters[0]);
+        var bias = Of(module.Parameters[1]);
         return module.Kind switch
         {
             ModuleKind.Linear => F.linear(h, weight, bias),
@@ -287,6 +322,8 @@ public sealed class Network : IDisposable
             _ => F.batch_norm(h, _views[module.Buffers[0].Name], _views[module.Buffers[1].Name], weight, bias,
                 UsesBatchStatistics(module, h), NormMomentum, NormEpsilon),
         };
+
+        Tensor Of(FlatRange parameter) => weights is not null && weights.TryGetValue(parameter.Name, out var given) ? given : _views[parameter.Name];
     }
 
     /// <summary>One row has no variance: it is normalised by the recorded statistics, also while training.</summary>
