@@ -125,6 +125,10 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
         return new(card.Create(setup, card.Options.Bind(options, card.Id)), setup);
     }
 
+    /// <summary>What a service, which has no protocol, gives to a method: see <see cref="ContinualClassifier"/>.</summary>
+    internal static IReadOnlyList<string> ServiceOffers(bool encoder, bool boundaries) =>
+        [NewClasses, TaskTold, .. boundaries ? [Boundaries] : Array.Empty<string>(), .. encoder ? [Pretrained] : Array.Empty<string>()];
+
     private void Baseline<TOptions>(string id, string title, string paper, int year, string summary, Func<LearnerSetup, TOptions, IContinualLearner> create,
         IReadOnlyList<string>? needs = null, IReadOnlyList<string>? tags = null) where TOptions : class, new() =>
         Add(MethodKind.Baseline, id, title, paper, year, summary, create, null, needs, tags);

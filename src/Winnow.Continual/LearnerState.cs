@@ -10,12 +10,15 @@ public static class LearnerState
     private const string Kind = "winnow continual learner";
 
     /// <summary>Writes every piece of state under its name. The same state gives the same bytes.</summary>
-    public static void Write(IContinualLearner learner, Stream stream) =>
+    public static void Write(IContinualLearner learner, Stream stream) => Write(learner, stream, Kind, null);
+
+    /// <summary>The same with a card beside the tensors.</summary>
+    internal static void Write(IContinualLearner learner, Stream stream, string kind, string? card) =>
         SafetensorsWriter.Write(stream, learner.State.Select(entry => new SafetensorsTensor(entry.Name, Type(entry.Value), entry.Value.shape, to =>
         {
             using var contiguous = entry.Value.contiguous();
             to.Write(contiguous.bytes);
-        })), new Dictionary<string, string> { ["format"] = Kind });
+        })), card is null ? new Dictionary<string, string> { ["format"] = kind } : new() { ["format"] = kind, ["card"] = card });
 
     /// <summary>Sets every piece of state from a file. Names, shapes and types must be those of the learner; otherwise nothing is changed.</summary>
     /// <exception cref="InputException">The file cannot be read or was written by another learner.</exception>

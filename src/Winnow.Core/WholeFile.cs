@@ -7,13 +7,21 @@ public static class WholeFile
 {
     /// <summary>Writes UTF-8 text to a temporary file beside the target and moves it there.</summary>
     /// <exception cref="InputException">The folder cannot be written.</exception>
-    public static void Write(string path, string text)
+    public static void Write(string path, string text) => Write(path, stream => stream.Write(new UTF8Encoding(false).GetBytes(text)));
+
+    /// <summary>Has a temporary file beside the target written and forced to the disk, and moves it there: the file that was there before, or the new one whole.</summary>
+    /// <exception cref="InputException">The folder cannot be written.</exception>
+    public static void Write(string path, Action<Stream> write)
     {
         string temporary = $"{path}.{Environment.ProcessId}.tmp";
         try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
-            File.WriteAllText(temporary, text, new UTF8Encoding(false));
+            using (var stream = new FileStream(temporary, FileMode.Create, FileAccess.Write))
+            {
+                write(stream);
+                stream.Flush(flushToDisk: true);
+            }
             File.Move(temporary, path, overwrite: true);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
