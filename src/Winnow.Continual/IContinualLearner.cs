@@ -161,5 +161,9 @@ public sealed record LearnerSetup
 /// <param name="Epochs">Passes over each task.</param>
 /// <param name="Tasks">Number of tasks.</param>
 /// <param name="Steps">Number of calls to <see cref="IContinualLearner.Observe"/> in the whole stream.</param>
-/// <param name="Rows">Training rows of the whole stream, each counted once.</param>
-public sealed record TrainingPlan(double LearningRate, double Momentum, int BatchSize, int Epochs, int Tasks, long Steps, long Rows);
+/// <param name="Rows">Training rows of the whole stream: those of the first passes.</param>
+public sealed record TrainingPlan(double LearningRate, double Momentum, int BatchSize, int Epochs, int Tasks, long Steps, long Rows)
+{
+    /// <summary>Training rows each counted once; fewer than <see cref="Rows"/> where the same rows come back in later tasks.</summary>
+    public long DistinctRows { get; init; } = Rows;
+}

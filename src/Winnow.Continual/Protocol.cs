@@ -11,7 +11,7 @@ namespace Winnow.Continual;
 /// <param name="ClassesArrive">Whether each task brings new classes; otherwise every task has all of them.</param>
 internal sealed record StreamRules(bool Boundaries, bool TaskKnownAtTest, bool ClassesArrive);
 
-/// <summary>The protocol of the arena: the same for every method. Train on each task in turn; after each, test on all.</summary>
+/// <summary>The protocol of the arena: the same for every method. Train on each task in turn; after each, or every few, run all tests.</summary>
 internal static class Protocol
 {
     /// <summary>Runs a learner through a stream; returns the metrics, records series and account in the context.</summary>
@@ -19,10 +19,12 @@ internal static class Protocol
     {
         var (stream, rules, plan) = (prepared.Stream, prepared.Rules, prepared.Setup.Training);
         int tasks = stream.Tasks.Count;
-        var matrix = new AccuracyMatrix(tasks);
+        var matrix = new AccuracyMatrix([.. Enumerable.Range(0, tasks).Where(i => i == tasks - 1 || (i + 1) % stream.TestEvery == 0)],
+            [.. stream.Tests.Select(t => t.Learned)], [.. stream.Tests.Select(t => t.Asked)]);
         var order = context.Random("batches");
         var cost = StepReport.None;
         long rows = 0, done = 0;
+        int next = 0; // row of the matrix
         var training = new Stopwatch();
 
         Evaluate(learner, stream, rules, matrix, -1, context);
@@ -47,8 +49,10 @@ internal static class Protocol
             if (rules.Boundaries)
                 cost += learner.EndTask(info, train);
             training.Stop();
-            Evaluate(learner, stream, rules, matrix, i, context);
-            context.Metric("accuracy", matrix.SeenAccuracy(i), i + 1);
+            if (i != matrix.Rows[next])
+                continue;
+            Evaluate(learner, stream, rules, matrix, next, context);
+            context.Metric("accuracy", matrix.SeenAccuracy(next++), i + 1);
         }
 
         var metrics = matrix.Values();
@@ -64,22 +68,23 @@ internal static class Protocol
         return new(metrics);
     }
 
-    /// <summary>Row i of the matrix. Prediction must not change the learner: its state is hashed before and after.</summary>
-    private static void Evaluate(IContinualLearner learner, ContinualStream stream, StreamRules rules, AccuracyMatrix matrix, int i, TrialContext context)
+    /// <summary>A row of the matrix, −1 for the untrained learner. Prediction must not change the learner: its state is hashed before and after.</summary>
+    private static void Evaluate(IContinualLearner learner, ContinualStream stream, StreamRules rules, AccuracyMatrix matrix, int row, TrialContext context)
     {
         byte[] before = Hash(learner);
+        int i = row < 0 ? -1 : matrix.Rows[row];
         int[] seen = [.. stream.Tasks.Take(i + 1).SelectMany(t => t.Info.Classes).Distinct()];
-        foreach (var task in stream.Tasks)
+        for (int j = 0; j < stream.Tests.Count; j++)
         {
-            int j = task.Info.Id;
-            // Among which classes the answer is sought: those of the task when it is told, those seen so far, or all for a task yet to come.
-            IReadOnlyList<int>? among = !rules.ClassesArrive ? null : rules.TaskKnownAtTest ? task.Info.Classes : j <= i ? seen : null;
-            var test = task.Test();
+            var (name, info, learned, make) = stream.Tests[j];
+            // Among which classes the answer is sought: those of the task when it is told, those seen so far, or all for a test yet to be learned.
+            IReadOnlyList<int>? among = !rules.ClassesArrive ? null : rules.TaskKnownAtTest ? info.Classes : learned <= i ? seen : null;
+            var test = make();
             using var x = test.X;
             using var y = test.Y;
-            matrix[i, j] = Accuracy(learner, test, rules.TaskKnownAtTest ? task.Info : null, among);
-            if (i >= 0)
-                context.Metric($"R/{j + 1}", matrix[i, j], i + 1);
+            matrix[row, j] = Accuracy(learner, test, rules.TaskKnownAtTest ? info : null, among);
+            if (row >= 0)
+                context.Metric($"R/{name}", matrix[row, j], i + 1);
         }
         if (!before.AsSpan().SequenceEqual(Hash(learner)))
             throw new InvalidOperationException("Predict changed the learner's state; a prediction must be pure.");

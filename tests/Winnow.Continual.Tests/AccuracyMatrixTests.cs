@@ -97,6 +97,46 @@ public sealed class AccuracyMatrixTests
                 Assert.Equal(fwt, values["forward_transfer"], 12);
             }, seed: "0000KOIKKiB1", iter: 200);
 
+    /// <summary>Tested after tasks 2, 4 and 5 of five; the first test is learned in task 1, the second in task 3, the third never.</summary>
+    private static AccuracyMatrix Sparse(IReadOnlyList<int>? asked = null)
+    {
+        var matrix = new AccuracyMatrix([1, 3, 4], [0, 2, 5], asked);
+        double[,] r = { { 0.1, 0.2, 0.3 }, { 0.4, 0.15, 0 }, { 0.7, 0.35, 0.05 }, { 0.5, 0.6, 0 } };
+        for (int i = -1; i < 3; i++)
+            for (int j = 0; j < 3; j++)
+                matrix[i, j] = r[i + 1, j];
+        return matrix;
+    }
+
+    [Fact]
+    public void A_test_counts_from_the_first_row_after_it_was_learned()
+    {
+        var matrix = Sparse();
+        Assert.Equal((0.4, (0.7 + 0.35) / 2, (0.5 + 0.6) / 2), (matrix.SeenAccuracy(0), matrix.SeenAccuracy(1), matrix.SeenAccuracy(2)));
+        Assert.Equal((0.4 + 0.525 + 0.55) / 3, matrix.AverageIncrementalAccuracy, 12);
+        Assert.Equal((0.5 - 0.4 + 0.6 - 0.35) / 2, matrix.BackwardTransfer, 12);
+        Assert.Equal((0.7 - 0.5 + 0.35 - 0.6) / 2, matrix.Forgetting, 12);
+        Assert.Equal(0.15 - 0.2, matrix.ForwardTransfer, 12);
+    }
+
+    [Fact]
+    public void Accuracy_at_the_end_is_over_all_tests_even_those_never_learned() => Assert.Equal((0.5 + 0.6 + 0) / 3, Sparse().Accuracy, 12);
+
+    [Fact]
+    public void Tests_asked_from_the_start_count_in_the_curve_from_the_start_and_are_learned_when_they_are_learned()
+    {
+        var matrix = Sparse([0, 0, 0]);
+        Assert.Equal((0.4 + 0.15 + 0) / 3, matrix.SeenAccuracy(0), 12);
+        Assert.Equal(Sparse().Forgetting, matrix.Forgetting);
+    }
+
+    [Fact]
+    public void Rows_that_do_not_ascend_and_tests_that_do_not_match_are_refused()
+    {
+        Assert.Contains("[2, 1]", Assert.Throws<ArgumentException>(() => new AccuracyMatrix([2, 1], [0])).Message, StringComparison.Ordinal);
+        Assert.Contains("2 tests are asked and 1", Assert.Throws<ArgumentException>(() => new AccuracyMatrix([0], [0], [0, 0])).Message, StringComparison.Ordinal);
+    }
+
     private static AccuracyMatrix Of(double[,] r, double[] untrained) => Of([.. r.Cast<double>()], untrained);
 
     private static AccuracyMatrix Of(double[] r, double[] untrained)

@@ -11,6 +11,17 @@ namespace Winnow.Continual;
 /// <param name="Test">Makes the test rows.</param>
 public sealed record StreamTask(TaskInfo Info, Func<Batch> Train, Func<Batch> Test);
 
+/// <summary>What a stream is tested on: a column of the accuracy matrix. The rows are made when asked for and belong to the caller.</summary>
+/// <param name="Name">Its name, e.g. the number of its task.</param>
+/// <param name="Info">The task it belongs to, told with the rows where tasks are told, and its classes.</param>
+/// <param name="Learned">The first task of the stream that trains on its content; the number of tasks when none does.</param>
+/// <param name="Rows">Makes the test rows.</param>
+public sealed record StreamTest(string Name, TaskInfo Info, int Learned, Func<Batch> Rows)
+{
+    /// <summary>The first task after which the test counts in the accuracy curve.</summary>
+    public int Asked { get; init; } = Learned;
+}
+
 /// <summary>
 /// A classification data set as a sequence of tasks. Train and test rows are split per class; inputs are standardised with mean and
 /// deviation of the training rows, or of those of the classes that are known beforehand; class order, permutations and the split come from
@@ -47,7 +58,24 @@ public sealed class ContinualStream : IDisposable
     public Standardiser Standardiser { get; }
 
     /// <summary>The tasks in order.</summary>
-    public IReadOnlyList<StreamTask> Tasks { get; private set; }
+    public IReadOnlyList<StreamTask> Tasks
+    {
+        get;
+        private set
+        {
+            field = value;
+            Tests = [.. value.Select(t => new StreamTest($"{t.Info.Id + 1}", t.Info, t.Info.Id, t.Test))];
+        }
+    }
+
+    /// <summary>What is tested: unless the stream says otherwise, the test rows of each task.</summary>
+    public IReadOnlyList<StreamTest> Tests { get; private set; } = [];
+
+    /// <summary>Tests are run after every so many tasks, and after the last.</summary>
+    public int TestEvery { get; private set; } = 1;
+
+    /// <summary>Training rows of the stream, each counted once even where it comes back; null when none does.</summary>
+    internal long? DistinctRows { get; private set; }
 
     /// <summary>The training rows of the first group of classes, e.g. to train an encoder on; null for streams that are not by class.</summary>
     public Func<Batch>? FirstGroup { get; private set; }

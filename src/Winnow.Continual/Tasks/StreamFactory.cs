@@ -75,7 +75,7 @@ internal static class StreamFactory
             steps += (long)options.Epochs * ContinualStream.BatchCount(train.Count, options.BatchSize);
             rows += train.Count;
         }
-        return new(options.LearningRate, options.Momentum, options.BatchSize, options.Epochs, stream.Tasks.Count, steps, rows);
+        return new(options.LearningRate, options.Momentum, options.BatchSize, options.Epochs, stream.Tasks.Count, steps, rows) { DistinctRows = stream.DistinctRows ?? rows };
     }
 
     /// <summary>A fresh network for the data.</summary>
