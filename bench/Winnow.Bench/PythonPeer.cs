@@ -17,6 +17,9 @@ internal sealed class PythonPeer : IDisposable
     /// <summary>Where a Python with PyTorch may be.</summary>
     public static IReadOnlyList<string> Candidates { get; } = OperatingSystem.IsWindows() ? ["python"] : ["/usr/bin/python3", "python3"];
 
+    /// <summary>What to install where no peer starts.</summary>
+    public const string Missing = "a python3 that has torch (Debian: apt-get install python3-torch libopenblas0-pthread)";
+
     /// <summary>Library, version and settings.</summary>
     public string Name { get; }
 

@@ -42,9 +42,9 @@ internal static class TrainingStep
         {
             File.WriteAllText(file, Exchange(network, values, classes).ToJsonString());
             using var peer = PythonPeer.Start(pythons, "training_step.py", file);
-            var sgd = new Sgd(network, LearningRate);
+            using var sgd = new Sgd(network, LearningRate);
             double[] losses = [.. Enumerable.Range(0, CheckedSteps).Select(_ => Step(network, sgd, x, labels))];
-            bool? accurate = peer is null ? null : Agree(losses, peer.Ask($"losses {CheckedSteps}"));
+            bool? accurate = peer is null ? null : Agree(losses, peer.Ask($"losses {CheckedSteps}"), Tolerance);
 
             List<double> ours = [], theirs = [];
             for (int i = 0; i <= Repetitions; i++)
@@ -58,7 +58,7 @@ internal static class TrainingStep
                     theirs.Add(peer.Ask($"seconds {steps}")[0]);
             }
             return new BenchMeasurement(steps / MedianWithoutFirst(ours), peer?.Name ?? "PyTorch", peer is null ? null : steps / MedianWithoutFirst(theirs), accurate,
-                peer is null ? "a python3 that has torch (Debian: apt-get install python3-torch libopenblas0-pthread)" : null);
+                peer is null ? PythonPeer.Missing : null);
         }
         finally
         {
@@ -85,11 +85,16 @@ internal static class TrainingStep
         ["batch"] = Batch,
         ["x"] = JsonSerializer.SerializeToNode(x),
         ["labels"] = JsonSerializer.SerializeToNode(labels),
-        ["state"] = new JsonObject(network.State().Select(s => KeyValuePair.Create(s.Name, JsonSerializer.SerializeToNode(s.Values)))),
+        ["state"] = State(network),
     };
 
-    private static bool Agree(double[] ours, double[] theirs) =>
-        ours.Length == theirs.Length && ours.Zip(theirs).All(p => Math.Abs(p.First - p.Second) <= Tolerance * Math.Max(1, Math.Abs(p.Second)));
+    /// <summary>The initial weights and statistics, for a peer.</summary>
+    public static JsonObject State(Network network) => new(network.State().Select(s => KeyValuePair.Create(s.Name, JsonSerializer.SerializeToNode(s.Values))));
 
-    private static double MedianWithoutFirst(List<double> seconds) => seconds.Skip(1).Order().ElementAt((seconds.Count - 1) / 2);
+    /// <summary>Whether two courses of training are one.</summary>
+    public static bool Agree(double[] ours, double[] theirs, double tolerance) =>
+        ours.Length == theirs.Length && ours.Zip(theirs).All(p => Math.Abs(p.First - p.Second) <= tolerance * Math.Max(1, Math.Abs(p.Second)));
+
+    /// <summary>The middle one of the repetitions, the first of which only warms up.</summary>
+    public static double MedianWithoutFirst(List<double> seconds) => seconds.Skip(1).Order().ElementAt((seconds.Count - 1) / 2);
 }

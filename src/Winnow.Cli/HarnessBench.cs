@@ -94,7 +94,8 @@ internal static class HarnessBench
         return new(peak / 1e6, "limit of 150 MB", 150, AccuracyOk: process.ExitCode == 0);
     }
 
-    private static Trial Plan(string method, CancellationToken cancellation, params (string Option, string Value)[] set) => StudyPlan.Make(
+    /// <summary>The first trial of a study of one method.</summary>
+    internal static Trial Plan(string method, CancellationToken cancellation, params (string Option, string Value)[] set) => StudyPlan.Make(
         new Study { Arena = "continual", Methods = Study.ParseMethods(method), Seeds = [1], Set = [.. set.Select(s => KeyValuePair.Create(s.Option, s.Value))] }, Catalogue.Arena("continual"), cancellation).Trials[0];
 
     private static string Beside(string program) => Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? $"{program}.exe" : program);
@@ -116,14 +117,14 @@ internal static class HarnessBench
         return Process.Start(start)!;
     }
 
-    private static double Median(IReadOnlyList<double> values)
+    internal static double Median(IReadOnlyList<double> values)
     {
         double[] sorted = [.. values.Order()];
         return (sorted[sorted.Length / 2] + sorted[(sorted.Length - 1) / 2]) / 2;
     }
 
     /// <summary>A temporary folder.</summary>
-    private sealed class Scratch : IDisposable
+    internal sealed class Scratch : IDisposable
     {
         public string Path { get; } = Directory.CreateTempSubdirectory("winnow-bench-").FullName;
 

@@ -7,9 +7,9 @@ namespace Winnow.Core;
 /// <param name="Case">What is measured, e.g. sizes.</param>
 /// <param name="Unit">Unit of both numbers.</param>
 /// <param name="Better">Which direction of the ratio wins.</param>
-/// <param name="Target">The ratio, ours by theirs, to be reached.</param>
+/// <param name="Target">The ratio, ours by theirs, to be reached; null where the ratio is only to be known.</param>
 /// <param name="Run">Measures; takes some seconds.</param>
-public sealed record BenchCase(string Bench, string Case, string Unit, Better Better, double Target, Func<CancellationToken, BenchMeasurement> Run);
+public sealed record BenchCase(string Bench, string Case, string Unit, Better Better, double? Target, Func<CancellationToken, BenchMeasurement> Run);
 
 /// <summary>What a case measured.</summary>
 /// <param name="Ours">This code's number.</param>
@@ -25,9 +25,9 @@ public sealed record BenchResult(BenchCase Case, BenchMeasurement Measurement)
     /// <summary>Ours by theirs, or null without the peer.</summary>
     public double? Ratio => Measurement.Ours / Measurement.Theirs;
 
-    /// <summary>Whether the ratio reaches the target with equal results, or null without the peer.</summary>
-    public bool? Met => Ratio is not { } ratio ? null
-        : Measurement.AccuracyOk == true && (Case.Better == Better.Higher ? ratio >= Case.Target : ratio <= Case.Target);
+    /// <summary>Whether the ratio reaches the target with equal results, or null without a peer or a target.</summary>
+    public bool? Met => Ratio is not { } ratio || Case.Target is not { } target ? null
+        : Measurement.AccuracyOk == true && (Case.Better == Better.Higher ? ratio >= target : ratio <= target);
 
     /// <summary>The case as <c>winnow bench --json</c> writes it.</summary>
     public JsonObject ToJson() => new()

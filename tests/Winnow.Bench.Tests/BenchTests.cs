@@ -41,6 +41,23 @@ public class BenchTests
         Assert.Equal(met, new BenchResult(Case with { Better = better }, new BenchMeasurement(ours, "p", theirs, accurate)).Met);
 
     [Fact]
+    public void Without_a_target_a_ratio_is_told_and_nothing_is_met_or_missed()
+    {
+        var result = new BenchResult(Case with { Target = null }, new BenchMeasurement(3, "p", 2));
+        Assert.Equal(1.5, result.Ratio);
+        Assert.Null(result.Met);
+    }
+
+    [Fact]
+    public void Online_replay_and_its_peer_take_the_same_course()
+    {
+        var measurement = OnlineReplay.Run(PythonPeer.Candidates, TestContext.Current.CancellationToken);
+        Assert.SkipUnless(measurement.MissingPeer is null, $"there is no {measurement.MissingPeer}");
+        Assert.True(measurement.AccuracyOk);
+        Assert.True(measurement.Theirs > 0);
+    }
+
+    [Fact]
     public void The_json_has_the_recorded_fields() =>
         Assert.Equal(
             """{"bench":"b","case":"c","ours":3,"peer":"p","theirs":2,"unit":"steps/s","ratio":1.5,"better":"higher","target":2,"accuracy_ok":true,"missing_peer":null}""",

@@ -9,11 +9,11 @@ namespace Winnow.Cli.Verbs;
 /// <summary><c>winnow bench [NAME]</c>: measurements side by side, printed as ratios.</summary>
 internal static class BenchVerb
 {
-    private static IReadOnlyList<BenchCase> Cases => [.. HarnessBench.Cases, .. Benches.Cases];
+    private static IReadOnlyList<BenchCase> Cases => [.. HarnessBench.Cases, .. Benches.Cases, .. MethodCostBench.Cases];
 
     public static Command Make()
     {
-        var name = new Argument<string?>("name") { Arity = ArgumentArity.ZeroOrOne, Description = "only the cases of this bench" };
+        var name = new Argument<string?>("name") { Arity = ArgumentArity.ZeroOrOne, Description = "only the cases of this bench; a name may end in *, as in continual.*" };
         var json = new Option<FileInfo?>("--json") { Description = "write the measurements to this file" };
         var list = new Option<bool>("--list") { Description = "list the cases and measure nothing" };
         var command = new Command("bench", "Measures this program beside its peers, as ratios within one run.") { name, json, list };
@@ -23,7 +23,7 @@ internal static class BenchVerb
 
     private static int Run(string? name, FileInfo? json, bool list, CancellationToken cancellation)
     {
-        var chosen = Cases.Where(c => name is null || c.Bench == name).ToList();
+        var chosen = Cases.Where(c => name is null || c.Bench == name || (name.EndsWith('*') && c.Bench.StartsWith(name[..^1], StringComparison.Ordinal))).ToList();
         if (chosen.Count == 0)
             throw InputException.Unknown("bench", name!, Cases.Select(c => c.Bench).Distinct(), "winnow bench --list");
         var results = new List<BenchResult>();
@@ -31,7 +31,7 @@ internal static class BenchVerb
         {
             if (list)
             {
-                Console.WriteLine($"{c.Bench,-10} {c.Case}");
+                Console.WriteLine($"{c.Bench,-20} {c.Case}");
                 continue;
             }
             var result = new BenchResult(c, c.Run(cancellation));
@@ -55,6 +55,6 @@ internal static class BenchVerb
         string sign = r.Case.Better == Better.Higher ? "≥" : "≤";
         return m.Theirs is null
             ? string.Create(CultureInfo.InvariantCulture, $"{r.Case.Bench}, {r.Case.Case}: {m.Ours:G4} {r.Case.Unit}; no peer: {m.MissingPeer}")
-            : string.Create(CultureInfo.InvariantCulture, $"{r.Case.Bench}, {r.Case.Case}: {m.Ours:G4} {r.Case.Unit}, {m.Peer}: {m.Theirs:G4} {r.Case.Unit}; ratio {r.Ratio:F2} (target {sign} {r.Case.Target:G3}){(m.AccuracyOk == false ? "; THE RESULTS DIFFER" : "")} {(r.Met == true ? "met" : "MISSED")}");
+            : string.Create(CultureInfo.InvariantCulture, $"{r.Case.Bench}, {r.Case.Case}: {m.Ours:G4} {r.Case.Unit}, {m.Peer}: {m.Theirs:G4} {r.Case.Unit}; ratio {r.Ratio:F2}{(m.AccuracyOk == false ? "; THE RESULTS DIFFER" : "")}{(r.Met is { } met ? string.Create(CultureInfo.InvariantCulture, $" (target {sign} {r.Case.Target:G3}) {(met ? "met" : "MISSED")}") : "")}");
     }
 }
