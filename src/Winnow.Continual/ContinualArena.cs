@@ -69,6 +69,10 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
             OptionsSchema.Of<BlurryOptions>(), [NewClasses]),
         new("pretrained", "Class-incremental on a pre-trained encoder", "An encoder is trained on some classes; the others arrive task by task.",
             OptionsSchema.Of<PretrainedOptions>(), [Boundaries, NewClasses, Pretrained]),
+        new("recurring", "Recurring classes", "Hundreds of short tasks of a few classes that come back, one pass each; every few tasks each test row is classified among all classes, seen or not.",
+            OptionsSchema.Of<RecurringOptions>(), [Boundaries]),
+        new("returning", "Permuted inputs that return, unannounced", "All classes all the time, the inputs shuffled by one permutation after another, some of which come back; nobody announces a change.",
+            OptionsSchema.Of<ReturningOptions>(), []),
     ];
 
     /// <inheritdoc/>

@@ -43,6 +43,7 @@ internal sealed class SmallStream : IDisposable
         Options = (StreamOptions)Task.Options.Bind([], "task");
         Options = Options with { Epochs = Math.Min(2, Options.Epochs), BatchSize = 8, Hidden = 12 };
         Options = Options is PretrainedOptions pretrained ? pretrained with { BaseEpochs = 3 } : Options with { Steps = 2 };
+        Options = Options is ReturningOptions returning ? returning with { Returns = 1 } : Options;
         Options = options?.Invoke(Options) ?? Options;
         Data = data ?? TestData.Images();
         Context = new(seed, "unused", _events.Add, cancellation ?? TestContext.Current.CancellationToken);

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using static TorchSharp.torch;
 
 namespace Winnow.Continual;
@@ -6,7 +8,8 @@ namespace Winnow.Continual;
 /// Keeps every row and trains on all of them: what could be had if nothing had to be left behind. Each mini-batch of a task brings its share
 /// of the rows of earlier tasks, drawn at random and learned with it in mini-batches of the usual size, so that a pass over the task is, on
 /// average, a pass over everything seen. One network goes on (the "cumulative" form of joint training); it is not trained anew.
-/// Where no task is announced, the past is all rows before the mini-batch, and its share is reckoned as if tasks were equally long.
+/// Where no task is announced, the past is all rows before the mini-batch, and its share is reckoned as if tasks were equally long. Rows that
+/// come back are kept once.
 /// <para>Cost: the t-th of equal tasks takes t times its own steps; memory: all rows of the stream, width + 2 values each.</para>
 /// </summary>
 public sealed class JointTraining : IContinualLearner
@@ -14,14 +17,16 @@ public sealed class JointTraining : IContinualLearner
     private readonly LearnerSetup _setup;
     private readonly Learner _learner;
     private readonly Tensor _x, _y, _counts;
+    private readonly HashSet<string>? _known;
 
     /// <summary>A learner with room for all rows of the stream.</summary>
     public JointTraining(LearnerSetup setup)
     {
         _setup = setup;
         _learner = new(setup);
-        _x = zeros(setup.Training.Rows, setup.Width).DetachFromDisposeScope();
-        _y = zeros(setup.Training.Rows, ScalarType.Int64).DetachFromDisposeScope();
+        _x = zeros(setup.Training.DistinctRows, setup.Width).DetachFromDisposeScope();
+        _y = zeros(setup.Training.DistinctRows, ScalarType.Int64).DetachFromDisposeScope();
+        _known = setup.Training.DistinctRows < setup.Training.Rows ? [] : null;
         _counts = zeros(5, ScalarType.Int64).DetachFromDisposeScope();
     }
 
@@ -84,11 +89,29 @@ public sealed class JointTraining : IContinualLearner
 
     private void Keep(Batch batch)
     {
-        if (Kept + batch.Count > _setup.Training.Rows)
-            throw new InvalidOperationException($"The stream was planned with {_setup.Training.Rows} rows and has more.");
+        if (_known is not null)
+            batch = Unknown(batch, _known);
+        if (Kept + batch.Count > _x.shape[0])
+            throw new InvalidOperationException($"The stream was planned with {_x.shape[0]} rows and has more.");
         _x.narrow(0, Kept, batch.Count).copy_(batch.X);
         _y.narrow(0, Kept, batch.Count).copy_(batch.Y);
         Kept += batch.Count;
+    }
+
+    /// <summary>The rows that are not kept yet. What is kept is told by its digests, which are made anew for a learner that was loaded.</summary>
+    private Batch Unknown(Batch batch, HashSet<string> known)
+    {
+        if (known.Count != Kept)
+        {
+            known.Clear();
+            for (int i = 0; i < Kept; i++)
+                known.Add(Digest(_x, i));
+        }
+        using var x = batch.X.contiguous();
+        long[] fresh = [.. Enumerable.Range(0, batch.Count).Where(i => known.Add(Digest(x, i))).Select(i => (long)i)];
+        return batch.Rows(tensor(fresh));
+
+        static string Digest(Tensor rows, int i) => Convert.ToBase64String(SHA256.HashData(MemoryMarshal.AsBytes(rows.Values<float>().Slice(i * (int)rows.shape[1], (int)rows.shape[1]))));
     }
 
     /// <inheritdoc/>

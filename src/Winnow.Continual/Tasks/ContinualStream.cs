@@ -153,6 +153,95 @@ public sealed class ContinualStream : IDisposable
     }
 
     /// <summary>
+    /// Short tasks of classes that come back, tested on each class by itself: a test counts from the start, so that the accuracy curve is
+    /// that over all classes.
+    /// </summary>
+    /// <param name="data">The data.</param>
+    /// <param name="tasks">The classes of each task, e.g. from <see cref="RecurringClasses.Draw"/>.</param>
+    /// <param name="options">Share of the rows a task shows, disturbance of the inputs, tasks between tests, share of each class held out.</param>
+    /// <param name="random">Split, and the rows and disturbance of each task.</param>
+    public static ContinualStream Recurring(LabelledData data, IReadOnlyList<int[]> tasks, RecurringOptions options, SeededRandom random)
+    {
+        var stream = new ContinualStream(data, options.TestFraction, random);
+        ulong seed = (ulong)random.NextInt64();
+        long[][] rowsOf = [.. Enumerable.Range(0, data.LabelNames.Count).Select(c => RowsOf(stream._trainY, c))];
+        stream.Tasks = [.. tasks.Select((classes, i) => new StreamTask(new(i, classes), () => Train(i, classes), () => InScope(() =>
+        {
+            using var index = tensor(classes.SelectMany(c => RowsOf(stream._testY, c)).Order().ToArray());
+            return (stream._testX.index_select(0, index), stream._testY.index_select(0, index));
+        })))];
+        stream.Tests = [.. data.LabelNames.Select((name, c) => new StreamTest(name, new(c, [c]), tasks.TakeWhile(t => !t.Contains(c)).Count(), () => InScope(() =>
+        {
+            using var index = tensor(RowsOf(stream._testY, c));
+            return (stream._testX.index_select(0, index), stream._testY.index_select(0, index));
+        })) { Asked = 0 })];
+        stream.TestEvery = options.EvaluateEvery;
+        stream.DistinctRows = options.Severity > 0 ? null : stream._trainY.numel();
+        return stream;
+
+        Batch Train(int i, int[] classes) => InScope(() =>
+        {
+            var own = new SeededRandom(seed, $"task/{i}");
+            using var index = tensor(classes.SelectMany(Share).Order().ToArray());
+            var x = stream._trainX.index_select(0, index);
+            if (options.Severity > 0)
+                x = x + tensor(Enumerable.Range(0, data.Width).Select(_ => (float)(options.Severity * own.NextNormal())).ToArray());
+            return (x, stream._trainY.index_select(0, index));
+
+            IEnumerable<long> Share(int c)
+            {
+                long[] rows = [.. rowsOf[c]];
+                own.Shuffle(rows);
+                return rows.Take(Math.Max(1, (int)Math.Round(options.RowsShare * rows.Length)));
+            }
+        });
+
+        static long[] RowsOf(Tensor labels, int c)
+        {
+            var values = labels.Values<long>();
+            var rows = new List<long>();
+            for (int i = 0; i < values.Length; i++)
+                if (values[i] == c)
+                    rows.Add(i);
+            return [.. rows];
+        }
+    }
+
+    /// <summary>All classes in every segment, the inputs transformed; domains come back, and are tested once each.</summary>
+    /// <param name="data">The data.</param>
+    /// <param name="testFraction">Share of each class held out.</param>
+    /// <param name="random">Split.</param>
+    /// <param name="transforms">For each domain a function from inputs [n, width] to inputs [n, width].</param>
+    /// <param name="segments">The domain of each segment.</param>
+    public static ContinualStream Returning(LabelledData data, double testFraction, SeededRandom random, IReadOnlyList<Func<Tensor, Tensor>> transforms, IReadOnlyList<int> segments)
+    {
+        var stream = ByDomain(data, testFraction, random, transforms);
+        var domains = stream.Tasks;
+        stream.Tasks = [.. segments.Select((domain, i) => domains[domain] with { Info = domains[domain].Info with { Id = i } })];
+        stream.Tests = [.. domains.Select((d, j) => new StreamTest($"{j + 1}", d.Info, segments.TakeWhile(s => s != j).Count(), d.Test))];
+        stream.DistinctRows = stream._trainY.numel() * segments.Distinct().Count();
+        return stream;
+    }
+
+    /// <summary>
+    /// The domains of the segments of a returning stream, the same for every seed: each new domain after the first is followed by a return to
+    /// the one before it, as long as there are returns; returns that are left over go round all domains at the end. None follows itself.
+    /// </summary>
+    internal static IReadOnlyList<int> Segments(int domains, int returns)
+    {
+        var segments = new List<int> { 0 };
+        for (int d = 1; d < domains; d++)
+        {
+            segments.Add(d);
+            if (d <= returns)
+                segments.Add(d - 1);
+        }
+        for (int left = returns - (domains - 1), next = 0; left > 0; left--, next++)
+            segments.Add(next % domains != segments[^1] ? next % domains : ++next % domains);
+        return segments;
+    }
+
+    /// <summary>
     /// The mini-batches of one pass, rows in a random order: as few as hold at most <paramref name="size"/> rows each, and equal to within
     /// one row, so that none is a remnant too small for batch normalisation.
     /// </summary>

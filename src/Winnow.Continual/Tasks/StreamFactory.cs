@@ -15,6 +15,13 @@ internal static class StreamFactory
         int classes = data.LabelNames.Count;
         if (classes < 2)
             throw InputException.At(data.Title, $"{classes} class", "at least 2", "A classifier needs something to tell apart: add rows of another class, or name another label column with --label.");
+        if (options is RecurringOptions recurring)
+        {
+            RecurringClasses.Check(classes, recurring);
+            return [.. Enumerable.Repeat(recurring.ClassesPerTask, recurring.Steps!.Value)];
+        }
+        if (options is ReturningOptions { Steps: 1, Returns: > 0 })
+            throw InputException.At("task.returns", "returns to the only permutation", "at least 2 permutations to return to", "Raise steps, or use returns=0.");
         if (options is DomainOptions)
             return [.. Enumerable.Repeat(classes, options.Steps ?? 5)];
         if (options is PretrainedOptions pretrained)
@@ -55,13 +62,17 @@ internal static class StreamFactory
         {
             "permuted" or "permuted-told" => ContinualStream.ByDomain(data, options.TestFraction, random, [.. groups.Select((_, i) => Permutation(data.Width, i == 0 ? null : random))]),
             "rotated" => ContinualStream.ByDomain(data, options.TestFraction, random, [.. groups.Select((_, i) => Rotation(data.Shape, ((RotatedOptions)options).MaxAngle * i / Math.Max(1, groups.Count - 1)))]),
+            "returning" => ContinualStream.Returning(data, options.TestFraction, random, [.. groups.Select((_, i) => Permutation(data.Width, i == 0 ? null : random))],
+                ContinualStream.Segments(groups.Count, ((ReturningOptions)options).Returns)),
+            "recurring" => ContinualStream.Recurring(data, RecurringClasses.Draw(data.LabelNames.Count, (RecurringOptions)options, random), (RecurringOptions)options, random),
             "blurry" => ContinualStream.Blurred(data, groups, options.TestFraction, ((BlurryOptions)options).Blur, random),
             _ => ContinualStream.ByClass(data, groups, options.TestFraction, random, firstIsKnown: options is PretrainedOptions, withFirst: options is not PretrainedOptions { BaseInStream: false }),
         };
     }
 
     /// <summary>What the stream of a task tells its learner.</summary>
-    public static StreamRules Rules(string task) => new(Boundaries: task != "blurry", TaskKnownAtTest: task is "task-incremental" or "permuted-told", ClassesArrive: task is not ("permuted" or "permuted-told" or "rotated"));
+    public static StreamRules Rules(string task) => new(Boundaries: task is not ("blurry" or "returning"), TaskKnownAtTest: task is "task-incremental" or "permuted-told",
+        ClassesArrive: task is not ("permuted" or "permuted-told" or "rotated" or "recurring" or "returning"));
 
     /// <summary>The training plan of a stream: rows and steps are counted, not estimated.</summary>
     public static TrainingPlan Plan(ContinualStream stream, StreamOptions options)

@@ -18,7 +18,7 @@ public record StreamOptions
 {
     /// <summary>Number of tasks.</summary>
     [Range(1, 100), Description("tasks in the stream; by default the largest of 5, 4, 3, 2 that divides the classes evenly")]
-    public int? Steps { get; init; }
+    public virtual int? Steps { get; init; }
 
     /// <summary>Network.</summary>
     [Description("network that is trained; cnn needs images")]
@@ -105,4 +105,83 @@ public record DomainOptions : StreamOptions
 {
     /// <summary>Five tasks without batch normalisation.</summary>
     public DomainOptions() => (Steps, BatchNorm) = (5, false);
+}
+
+/// <summary>Which classes may come in which half of a recurring stream.</summary>
+public enum StreamHalves
+{
+    /// <summary>All classes in both.</summary>
+    All,
+
+    /// <summary>All classes in the first, half of them in the second.</summary>
+    Forgetting,
+
+    /// <summary>One half of the classes in the first, the other in the second.</summary>
+    Incremental,
+}
+
+/// <summary>Options of the recurring stream: hundreds of short tasks of a few classes that come back, one pass each, no batch normalisation.</summary>
+public sealed record RecurringOptions : StreamOptions
+{
+    /// <summary>300 tasks, one pass in batches of 20, step size 0.05, no batch normalisation.</summary>
+    public RecurringOptions() => (Steps, Epochs, BatchSize, LearningRate, BatchNorm) = (300, 1, 20, 0.05, false);
+
+    /// <summary>Number of tasks.</summary>
+    [Range(1, 10_000), Description("tasks in the stream")]
+    public override int? Steps { get; init; }
+
+    /// <summary>Classes C of a task.</summary>
+    [Range(1, 10_000), Description("classes of a task, drawn anew for each")]
+    public int ClassesPerTask { get; init; } = 2;
+
+    /// <summary>Exponent e of the class probabilities.</summary>
+    [Range(0.0, 100.0), Description("exponent e of the probabilities (1 - 0.05 i)^e of the classes (0.01 with 100 classes): 0 is uniform")]
+    public double EntropyDecrease { get; init; }
+
+    /// <summary>Share of the combinations of classes that may come.</summary>
+    [Range(0.0, 1.0, MinimumIsExclusive = true), Description("share of all combinations of classes from which the tasks are drawn")]
+    public double PairsFraction { get; init; } = 1;
+
+    /// <summary>A fixed order instead of random draws.</summary>
+    [Description("the classes come in a fixed order, over and over, instead of at random")]
+    public bool Cyclic { get; init; }
+
+    /// <summary>How often a class of the fixed order is replaced.</summary>
+    [Range(0.0, 1.0), Description("cyclic: probability with which a class of a task is replaced by a random other one")]
+    public double Replacement { get; init; }
+
+    /// <summary>What the probability of a class just seen is divided by.</summary>
+    [Range(1.0, 1000.0), Description("what a class's probability is divided by each time it has come")]
+    public double ProbReduction { get; init; } = 1;
+
+    /// <summary>Whether the halves of the stream differ.</summary>
+    [Description("all: every class may come at any time; forgetting: only half of the classes in the second half of the stream; incremental: a half of the classes in each half")]
+    public StreamHalves Halves { get; init; } = StreamHalves.All;
+
+    /// <summary>Share of the rows that a task shows.</summary>
+    [Range(0.01, 1.0), Description("share of its classes' training rows that a task shows, drawn anew for each; the paper holds a tenth out for validation")]
+    public double RowsShare { get; init; } = 0.9;
+
+    /// <summary>Disturbance of the inputs.</summary>
+    [Range(0.0, 100.0), Description("deviation of a pattern that each task adds to all its training inputs, in standard deviations of an input; 0 for none")]
+    public double Severity { get; init; }
+
+    /// <summary>Tasks between two tests.</summary>
+    [Range(1, 10_000), Description("tests are run after every so many tasks, and after the last")]
+    public int EvaluateEvery { get; init; } = 5;
+}
+
+/// <summary>Options of the returning stream: permuted inputs, some permutations come back, nobody announces it.</summary>
+public sealed record ReturningOptions : DomainOptions
+{
+    /// <summary>Four permutations.</summary>
+    public ReturningOptions() => Steps = 4;
+
+    /// <summary>Number of permutations.</summary>
+    [Range(1, 100), Description("different permutations in the stream; the first is none")]
+    public override int? Steps { get; init; }
+
+    /// <summary>Segments in which an earlier permutation comes back.</summary>
+    [Range(0, 1000), Description("segments in which an earlier permutation comes back, beside those in which a new one comes")]
+    public int Returns { get; init; } = 3;
 }
