@@ -47,6 +47,9 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
         Seed<CuberOptions>("cuber", "CUBER", "Lin, Yang, Fan and Zhang, Beyond Not-Forgetting: Continual Learning with Backward Knowledge Transfer, NeurIPS, arXiv 2211.00789", 2022,
             "Keeps updates out of the input subspaces of old tasks, except where their gradients agree with the new one and old tasks can get better.", (s, o) => new Cuber(s, o), Cuber.Claims,
             needs: [Boundaries, TaskTold], tags: ["gradient projection", "no stored rows"]);
+        Seed<ClDstOptions>("cl-dst", "Continual learning with dynamic sparse training", "Yildirim, Gok, Sokar, Mocanu and Vanschoren, Continual Learning with Dynamic Sparse Training: Exploring Algorithms for Effective Model Updates, CPAL, arXiv 2308.14831", 2023,
+            "Gives every task a sparse subnetwork of its own, found while training, and never changes the weights of earlier ones: nothing is forgotten.", (s, o) => new ClDst(s, o), ClDst.Claims,
+            needs: [Boundaries, TaskTold], tags: ["masks", "no stored rows"]);
     }
 
     /// <inheritdoc/>
@@ -85,6 +88,7 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
         new("accuracy", FigureKind.Lines, "Accuracy as tasks arrive", "accuracy", "tasks seen", "accuracy over the tasks seen", "A method that forgets falls; the band is the 95% interval over seeds."),
         new("matrix", FigureKind.Heatmap, "What is known of each task, and when", "R", "tested on task", "after training on task", "Read a column downwards: how a task's accuracy fades after it was learned, which is on the diagonal."),
         new("sensitivity", FigureKind.Bars, "Which modules change at task boundaries", "sensitivity", "module", "change at boundaries / mean change", "The modules with tall bars are those that forget; they are worth repairing."),
+        new("overlap", FigureKind.Heatmap, "Which weights tasks share", "overlap", "also used by task", "of the weights of task", "A row says which share of a task's weights each task uses: what is left of the diagonal was reused, not learned anew."),
     ];
 
     /// <inheritdoc/>
