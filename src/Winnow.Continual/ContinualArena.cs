@@ -28,6 +28,8 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
             "Holds each weight near its old value as firmly as its path lowered the loss while training.", (s, o) => new Learner(s, new SynapticIntelligence(s, o)), [Boundaries], ["regularisation"]);
         Baseline<LearningWithoutForgettingOptions>("lwf", "Learning without forgetting", "Li and Hoiem, Learning without forgetting, ECCV 2016, arXiv 1606.09282", 2016,
             "Keeps a copy of the network at the end of each task and holds the answers on new rows to what it would have said.", (s, o) => new Learner(s, new LearningWithoutForgetting(s, o)), [Boundaries], ["distillation"]);
+        Baseline<GpmOptions>("gpm", "Gradient projection memory", "Saha, Garg and Roy, Gradient projection memory for continual learning, ICLR 2021, arXiv 2103.09762", 2021,
+            "Moves weights only in directions that the inputs of earlier tasks do not have.", (s, o) => new Learner(s, new Gpm(s, o)), [Boundaries], ["gradient projection", "no stored rows"]);
         Baseline<NoOptions>("joint", "Joint training", "Caruana, Multitask learning, Machine Learning 28", 1997,
             "Keeps every row and trains on all of them at every step: the upper bound, not a continual learner.", (s, _) => new JointTraining(s), tags: ["upper-bound"]);
         Baseline<GDumbOptions>("gdumb", "GDumb", "Prabhu, Torr and Dokania, GDumb: a simple approach that questions our progress in continual learning, ECCV", 2020,
@@ -42,6 +44,12 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
         Seed<SlcaOptions>("slca", "Slow Learner with Classifier Alignment", "Zhang, Wang, Kang, Chen and Wei, SLCA: Slow Learner with Classifier Alignment for Continual Learning on a Pre-trained Model, ICCV, arXiv 2303.05118", 2023,
             "Tunes a pre-trained encoder slowly and re-balances the head with features drawn from one normal distribution a class.", (s, o) => new Slca(s, o), Slca.Claims,
             needs: [Boundaries, NewClasses, Pretrained], tags: ["pre-trained", "no stored rows"]);
+        Seed<CuberOptions>("cuber", "CUBER", "Lin, Yang, Fan and Zhang, Beyond Not-Forgetting: Continual Learning with Backward Knowledge Transfer, NeurIPS, arXiv 2211.00789", 2022,
+            "Keeps updates out of the input subspaces of old tasks, except where their gradients agree with the new one and old tasks can get better.", (s, o) => new Cuber(s, o), Cuber.Claims,
+            needs: [Boundaries, TaskTold], tags: ["gradient projection", "no stored rows"]);
+        Seed<ClDstOptions>("cl-dst", "Continual learning with dynamic sparse training", "Yildirim, Gok, Sokar, Mocanu and Vanschoren, Continual Learning with Dynamic Sparse Training: Exploring Algorithms for Effective Model Updates, CPAL, arXiv 2308.14831", 2023,
+            "Gives every task a sparse subnetwork of its own, found while training, and never changes the weights of earlier ones: nothing is forgotten.", (s, o) => new ClDst(s, o), ClDst.Claims,
+            needs: [Boundaries, TaskTold], tags: ["masks", "no stored rows"]);
     }
 
     /// <inheritdoc/>
@@ -84,6 +92,7 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
         new("accuracy", FigureKind.Lines, "Accuracy as tasks arrive", "accuracy", "tasks seen", "accuracy over the tasks seen", "A method that forgets falls; the band is the 95% interval over seeds."),
         new("matrix", FigureKind.Heatmap, "What is known of each task, and when", "R", "tested on", "after training on task", "Read a column downwards: how a task's accuracy fades after it was learned, which is on the diagonal; where tasks come back there is a column for each class or domain."),
         new("sensitivity", FigureKind.Bars, "Which modules change at task boundaries", "sensitivity", "module", "change at boundaries / mean change", "The modules with tall bars are those that forget; they are worth repairing."),
+        new("overlap", FigureKind.Heatmap, "Which weights tasks share", "overlap", "also used by task", "of the weights of task", "A row says which share of a task's weights each task uses: what is left of the diagonal was reused, not learned anew."),
     ];
 
     /// <inheritdoc/>

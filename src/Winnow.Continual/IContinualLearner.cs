@@ -52,6 +52,17 @@ public sealed record Batch(torch.Tensor X, torch.Tensor Y, bool FirstPass = true
     /// <summary>The rows at the given positions, as a new batch that the current dispose scope owns.</summary>
     public Batch Rows(torch.Tensor index) => new(X.index_select(0, index), Y.index_select(0, index), FirstPass);
 
+    /// <summary>
+    /// Some of the rows, at even distances: they represent rows sorted by class as well as shuffled ones, and need no random state.
+    /// All when there are fewer. The current dispose scope owns them.
+    /// </summary>
+    internal Batch Evenly(int count)
+    {
+        long rows = Math.Min(count, Count);
+        using var index = torch.tensor([.. Enumerable.Range(0, (int)rows).Select(i => i * (long)Count / rows)]);
+        return Rows(index);
+    }
+
     /// <summary>The rows once, in a random order, in mini-batches; each is disposed when the next one is asked for.</summary>
     /// <param name="size">Rows of a mini-batch at most.</param>
     /// <param name="random">The order.</param>

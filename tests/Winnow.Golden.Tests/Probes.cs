@@ -8,5 +8,13 @@ internal static class Probes
         {
             ["fpf/dynamics"] = ContinualProbes.ModuleDynamics,
             ["slca/ca"] = ContinualProbes.ClassifierAlignment,
+            ["cuber/basis"] = CuberProbes.Basis,
+            ["cuber/gpm"] = CuberProbes.Gpm,
+            ["cuber/regimes"] = CuberProbes.Regimes,
+            ["cuber/scaled-proj"] = CuberProbes.ScaledProjection,
+            ["cuber/select"] = CuberProbes.Select,
+            ["cl-dst/death-rate"] = ClDstProbes.DeathRate,
+            ["cl-dst/drop-grow"] = ClDstProbes.DropAndGrowOnce,
+            ["cl-dst/erk"] = ClDstProbes.Erk,
         };
 }
