@@ -35,7 +35,7 @@ internal sealed class SparseTraining : IDisposable
         int parameters = dense.ParameterValues.Length;
         (_mask, _bestMask, _allowed, _fired, _taken, _live) = (new byte[parameters], new byte[parameters], new byte[parameters], new byte[parameters], new byte[parameters], new float[parameters]);
         if (options.Optimizer == SparseOptimizer.Adam)
-            _adam = new(_working, options.LearningRate);
+            _adam = new(_working.ParameterValues.Length, options.LearningRate);
         else
             _sgd = new(_working, options.LearningRate, setup.Training.Momentum);
     }
@@ -92,7 +92,7 @@ internal sealed class SparseTraining : IDisposable
         if (_adam is not null)
         {
             _adam.LearningRate = rate;
-            _adam.Step();
+            _adam.Step(_working.ParameterValues, _working.GradientValues);
         }
         if (_sgd is not null)
         {

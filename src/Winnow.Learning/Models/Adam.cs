@@ -3,40 +3,66 @@ using static TorchSharp.torch;
 namespace Winnow.Learning;
 
 /// <summary>
-/// Adam as PyTorch defines it (Kingma and Ba, arXiv 1412.6980), on the flat vectors of a network: <c>m ← β₁m + (1−β₁)g</c>,
-/// <c>v ← β₂v + (1−β₂)g²</c>, <c>θ ← θ − η m̂ / (√v̂ + ε)</c> with <c>m̂ = m/(1−β₁ᵗ)</c>, <c>v̂ = v/(1−β₂ᵗ)</c>. A parameter whose gradient
-/// has always been 0 keeps its bytes. Cost: one pass over the parameters; memory two vectors of their size.
+/// Adam as PyTorch defines it, on a flat vector: <c>g ← g + λθ</c>, <c>m ← β₁m + (1 − β₁)g</c>, <c>v ← β₂v + (1 − β₂)g²</c>,
+/// <c>θ ← θ − η (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)</c>. Kingma and Ba, Adam: a method for stochastic optimization, ICLR 2015 (arXiv 1412.6980).
+/// Cost: one pass over the parameters, no allocation; twice their memory.
 /// </summary>
-/// <param name="network">Whose parameters are changed.</param>
-/// <param name="learningRate">η, not negative.</param>
-public sealed class Adam(Network network, double learningRate) : IDisposable
+public sealed class Adam : IDisposable
 {
-    private const float Beta1 = 0.9f, Beta2 = 0.999f, Epsilon = 1e-8f;
-    private readonly FlatVector _first = new(network.ParameterValues.Length), _second = new(network.ParameterValues.Length);
-    private int _steps;
+    private const double Epsilon = 1e-8;
+    private readonly FlatVector _first, _second;
+    private readonly Tensor _steps = zeros(1, ScalarType.Int64).DetachFromDisposeScope();
+    private readonly double _beta1, _beta2, _weightDecay;
+
+    /// <summary>An optimiser that has made no step.</summary>
+    /// <param name="length">Number of parameters.</param>
+    /// <param name="learningRate">η, not negative.</param>
+    /// <param name="beta1">β₁, in [0, 1).</param>
+    /// <param name="beta2">β₂, in [0, 1).</param>
+    /// <param name="weightDecay">λ, not negative.</param>
+    public Adam(int length, double learningRate, double beta1 = 0.9, double beta2 = 0.999, double weightDecay = 0)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ArgumentOutOfRangeException.ThrowIfNegative(learningRate);
+        ArgumentOutOfRangeException.ThrowIfNegative(beta1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(beta1, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(beta2);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(beta2, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(weightDecay);
+        (LearningRate, _beta1, _beta2, _weightDecay) = (learningRate, beta1, beta2, weightDecay);
+        (_first, _second) = (new(length), new(length));
+    }
 
     /// <summary>η.</summary>
-    public double LearningRate { get; set; } = learningRate;
+    public double LearningRate { get; set; }
 
-    /// <summary>The mean gradient <c>m</c>, <c>[P]</c>, live.</summary>
+    /// <summary>The mean gradient <c>m</c>, one value a parameter, live.</summary>
     public Tensor First => _first.Tensor;
 
-    /// <summary>The mean squared gradient <c>v</c>, <c>[P]</c>, live.</summary>
+    /// <summary>The mean squared gradient <c>v</c>, one value a parameter, live.</summary>
     public Tensor Second => _second.Tensor;
 
-    /// <summary>Changes the parameters by the gradient that the network holds; the gradient stays.</summary>
-    public void Step()
+    /// <summary>What it remembers, live: the moments <c>m</c> and <c>v</c> of one value a parameter and the number of steps made.</summary>
+    public IReadOnlyList<KeyValuePair<string, Tensor>> LiveState => [new("m", _first.Tensor), new("v", _second.Tensor), new("t", _steps)];
+
+    /// <summary>Changes the parameters by their gradient.</summary>
+    /// <exception cref="ArgumentException">A length is not the optimiser's.</exception>
+    public void Step(Span<float> parameters, ReadOnlySpan<float> gradient)
     {
-        _steps++;
-        float rate = (float)(LearningRate / (1 - Math.Pow(Beta1, _steps))), root = (float)(1 / Math.Sqrt(1 - Math.Pow(Beta2, _steps)));
-        Span<float> parameters = network.ParameterValues, gradient = network.GradientValues, first = _first.Values, second = _second.Values;
+        if (parameters.Length != _first.Length || gradient.Length != _first.Length)
+            throw new ArgumentException($"{parameters.Length} parameters and {gradient.Length} derivatives; expected {_first.Length}, the length of the optimiser");
+        using var count = _steps + 1;
+        _steps.copy_(count);
+        long t = count.item<long>();
+        double rate = LearningRate / (1 - Math.Pow(_beta1, t)), correction = 1 / (1 - Math.Pow(_beta2, t));
+        Span<float> first = _first.Values, second = _second.Values;
         for (int i = 0; i < parameters.Length; i++)
         {
-            float g = gradient[i], m = Beta1 * first[i] + (1 - Beta1) * g, v = Beta2 * second[i] + (1 - Beta2) * g * g;
-            (first[i], second[i]) = (m, v);
-            parameters[i] -= rate * m / (MathF.Sqrt(v) * root + Epsilon);
+            double g = gradient[i] + _weightDecay * parameters[i];
+            double m = _beta1 * first[i] + (1 - _beta1) * g, v = _beta2 * second[i] + (1 - _beta2) * g * g;
+            (first[i], second[i]) = ((float)m, (float)v);
+            parameters[i] -= (float)(rate * m / (Math.Sqrt(v * correction) + Epsilon));
         }
-        GC.KeepAlive(network);
     }
 
     /// <summary>Starts anew: both means and the number of steps are 0.</summary>
@@ -44,7 +70,7 @@ public sealed class Adam(Network network, double learningRate) : IDisposable
     {
         _first.Values.Clear();
         _second.Values.Clear();
-        _steps = 0;
+        _steps.zero_();
     }
 
     /// <inheritdoc/>
@@ -52,5 +78,6 @@ public sealed class Adam(Network network, double learningRate) : IDisposable
     {
         _first.Dispose();
         _second.Dispose();
+        _steps.Dispose();
     }
 }
