@@ -8,5 +8,6 @@ internal static class Probes
         {
             ["fpf/dynamics"] = ContinualProbes.ModuleDynamics,
             ["slca/ca"] = ContinualProbes.ClassifierAlignment,
+            ["proto-cl/seq"] = ProtoClProbes.Sequence,
         };
 }
