@@ -42,6 +42,8 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
         Seed<SlcaOptions>("slca", "Slow Learner with Classifier Alignment", "Zhang, Wang, Kang, Chen and Wei, SLCA: Slow Learner with Classifier Alignment for Continual Learning on a Pre-trained Model, ICCV, arXiv 2303.05118", 2023,
             "Tunes a pre-trained encoder slowly and re-balances the head with features drawn from one normal distribution a class.", (s, o) => new Slca(s, o), Slca.Claims,
             needs: [Boundaries, NewClasses, Pretrained], tags: ["pre-trained", "no stored rows"]);
+        Seed<OnProOptions>("onpro", "Online prototype learning", "Wei, Ye, Huang, Zhang and Shan, Online Prototype Learning for Online Continual Learning, ICCV, arXiv 2308.00301", 2023,
+            "Contrasts class prototypes computed on the fly, so that features do not collapse to shortcuts, and replays mixtures of those classes that lie close.", (s, o) => new OnPro(s, o), OnPro.Claims, tags: ["replay", "contrastive", "prototypes"]);
         Seed<ProtoClOptions>("proto-cl", "Prototypical Bayesian continual learning", "Kessler, Cobb, Rudner, Zohren and Roberts, On Sequential Bayesian Inference for Continual Learning, Entropy, arXiv 2301.01828", 2023,
             "Classifies by one Gaussian prototype a class, updated exactly by Bayes' rule, on an embedding trained by the predictive likelihood.", (s, o) => new ProtoCl(s, o), ProtoCl.Claims, needs: [Boundaries], tags: ["prototypes", "replay", "Bayesian"]);
     }

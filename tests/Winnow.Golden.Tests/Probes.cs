@@ -8,6 +8,9 @@ internal static class Probes
         {
             ["fpf/dynamics"] = ContinualProbes.ModuleDynamics,
             ["slca/ca"] = ContinualProbes.ClassifierAlignment,
+            ["onpro/apf"] = OnProProbes.Feedback,
+            ["onpro/ntxent"] = OnProProbes.InstanceContrast,
+            ["onpro/ope"] = OnProProbes.Equilibrium,
             ["proto-cl/seq"] = ProtoClProbes.Sequence,
         };
 }

@@ -28,6 +28,7 @@ public enum CopyKind
 internal sealed class Views(IReadOnlyList<int> shape, CopyKind copies, double leastArea, double flip, double noise)
 {
     private const double GreyProbability = 0.25, LeastAspect = 3.0 / 4;
+    private static readonly int[] Turns = [0, 2, 1, 3]; // in the order of the released code
     private static readonly float[] Luminance = [0.299f, 0.587f, 0.114f];
 
     /// <summary>Copies of a row, itself included.</summary>
@@ -47,7 +48,7 @@ internal sealed class Views(IReadOnlyList<int> shape, CopyKind copies, double le
             Tensor left = images.narrow(3, 0, shape[2] / 2), right = images.narrow(3, shape[2] / 2, shape[2] / 2), leftTurned = left.flip(2, 3), rightTurned = right.flip(2, 3);
             images = cat([images, cat([leftTurned, right], 3), cat([leftTurned, rightTurned], 3), cat([left, rightTurned], 3)]);
         }
-        return cat([.. new[] { 0, 2, 1, 3 }.Select(turns => images.rot90(turns, (2, 3)))]).reshape(-1, x.shape[1]).MoveToOuterDisposeScope();
+        return cat([.. Turns.Select(turns => images.rot90(turns, (2, 3)))]).reshape(-1, x.shape[1]).MoveToOuterDisposeScope();
     }
 
     /// <summary>A random view of each row [n, width].</summary>
@@ -61,21 +62,22 @@ internal sealed class Views(IReadOnlyList<int> shape, CopyKind copies, double le
         if (shape[0] == 3)
         {
             var grey = (images * tensor(Luminance).reshape(1, 3, 1, 1)).sum(1, keepdim: true).expand_as(images);
-            images = tensor(Draws(rows, () => random.NextDouble() < GreyProbability ? 1f : 0f)).reshape(-1, 1, 1, 1).gt(0).where(grey, images);
+            images = grey.where(tensor(Draws(rows, () => random.NextDouble() < GreyProbability ? 1f : 0f)).reshape(-1, 1, 1, 1).gt(0), images);
         }
         // Where each pixel of the view lies in the image, in coordinates from −1 to 1: (±w·u + s, h·v + t).
         float[] maps = new float[rows * 6];
         for (int i = 0; i < rows; i++)
         {
-            double area = leastArea + (1 - leastArea) * random.NextDouble(), aspect = Math.Exp(Math.Log(LeastAspect) * (2 * random.NextDouble() - 1));
-            double w = Math.Min(1, Math.Sqrt(area * aspect)), h = Math.Min(1, Math.Sqrt(area / aspect));
+            double area = leastArea + (1 - leastArea) * random.NextDouble();
+            double aspect = Math.Exp(Math.Log(Math.Max(LeastAspect, area)) * (2 * random.NextDouble() - 1)); // so that neither side is longer than the image's
+            double w = Math.Sqrt(area * aspect), h = Math.Sqrt(area / aspect);
             maps[6 * i] = (float)(random.NextDouble() < flip ? -w : w);
             maps[6 * i + 2] = (float)((1 - w) * (2 * random.NextDouble() - 1));
             maps[6 * i + 4] = (float)h;
             maps[6 * i + 5] = (float)((1 - h) * (2 * random.NextDouble() - 1));
         }
         var grid = nn.functional.affine_grid(tensor(maps).reshape(rows, 2, 3), images.shape, align_corners: false);
-        return nn.functional.grid_sample(images, grid, padding_mode: nn.GridSamplePaddingMode.Border, align_corners: false).reshape(x.shape).MoveToOuterDisposeScope();
+        return nn.functional.grid_sample(images, grid, padding_mode: GridSamplePaddingMode.Border, align_corners: false).reshape(x.shape).MoveToOuterDisposeScope();
     }
 
     private Tensor Images(Tensor x) => x.reshape(-1, shape[0], shape[1], shape[2]);
