@@ -50,6 +50,10 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
         Seed<ClDstOptions>("cl-dst", "Continual learning with dynamic sparse training", "Yildirim, Gok, Sokar, Mocanu and Vanschoren, Continual Learning with Dynamic Sparse Training: Exploring Algorithms for Effective Model Updates, CPAL, arXiv 2308.14831", 2023,
             "Gives every task a sparse subnetwork of its own, found while training, and never changes the weights of earlier ones: nothing is forgotten.", (s, o) => new ClDst(s, o), ClDst.Claims,
             needs: [Boundaries, TaskTold], tags: ["masks", "no stored rows"]);
+        Seed<OnProOptions>("onpro", "Online prototype learning", "Wei, Ye, Huang, Zhang and Shan, Online Prototype Learning for Online Continual Learning, ICCV, arXiv 2308.00301", 2023,
+            "Contrasts class prototypes computed on the fly, so that features do not collapse to shortcuts, and replays mixtures of those classes that lie close.", (s, o) => new OnPro(s, o), OnPro.Claims, tags: ["replay", "contrastive", "prototypes"]);
+        Seed<ProtoClOptions>("proto-cl", "Prototypical Bayesian continual learning", "Kessler, Cobb, Rudner, Zohren and Roberts, On Sequential Bayesian Inference for Continual Learning, Entropy, arXiv 2301.01828", 2023,
+            "Classifies by one Gaussian prototype a class, updated exactly by Bayes' rule, on an embedding trained by the predictive likelihood.", (s, o) => new ProtoCl(s, o), ProtoCl.Claims, needs: [Boundaries], tags: ["prototypes", "replay", "Bayesian"]);
     }
 
     /// <inheritdoc/>

@@ -128,6 +128,9 @@ public sealed record LearnerSetup
     /// <summary>Input values a row.</summary>
     public required int Width { get; init; }
 
+    /// <summary>What a row is: [channels, height, width] for images whose pixels lie where they belong, otherwise [<see cref="Width"/>].</summary>
+    public IReadOnlyList<int> Shape { get => field ?? [Width]; init; }
+
     /// <summary>Classes of the whole stream.</summary>
     public required int Classes { get; init; }
 
@@ -158,6 +161,7 @@ public sealed record LearnerSetup
         {
             Network = () => StreamFactory.Network(stream.Data, options, new SeededRandom(seed, "weights")),
             Width = stream.Data.Width,
+            Shape = stream.Data.Shape,
             Classes = stream.Data.LabelNames.Count,
             Training = StreamFactory.Plan(stream, options),
             Random = purpose => new SeededRandom(seed, purpose),

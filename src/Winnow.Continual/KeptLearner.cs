@@ -65,6 +65,7 @@ public sealed class KeptLearner : IDisposable
             Network = () => StreamFactory.Network(card.Layout.Shape, card.Labels.Count, options, new SeededRandom(0, "overwritten")),
             Pretrained = options is PretrainedOptions,
             Width = card.Layout.Width,
+            Shape = StreamFactory.RowShape(card.Layout.Shape, card.Task),
             Classes = card.Labels.Count,
             Training = card.Training,
             Random = purpose => new SeededRandom(0, purpose),

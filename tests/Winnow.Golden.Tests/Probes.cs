@@ -16,5 +16,9 @@ internal static class Probes
             ["cl-dst/death-rate"] = ClDstProbes.DeathRate,
             ["cl-dst/drop-grow"] = ClDstProbes.DropAndGrowOnce,
             ["cl-dst/erk"] = ClDstProbes.Erk,
+            ["onpro/apf"] = OnProProbes.Feedback,
+            ["onpro/ntxent"] = OnProProbes.InstanceContrast,
+            ["onpro/ope"] = OnProProbes.Equilibrium,
+            ["proto-cl/seq"] = ProtoClProbes.Sequence,
         };
 }

@@ -35,6 +35,7 @@ internal sealed class PreparedStream : IDisposable
                 NewClasses = rules.ClassesArrive,
                 Pretrained = encoder is not null,
                 Width = data.Width,
+                Shape = StreamFactory.RowShape(data.Shape, task),
                 Classes = data.LabelNames.Count,
                 Training = StreamFactory.Plan(stream, options),
                 Random = purpose => context.Random($"method/{purpose}"),

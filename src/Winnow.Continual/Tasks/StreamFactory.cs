@@ -74,6 +74,9 @@ internal static class StreamFactory
     public static StreamRules Rules(string task) => new(Boundaries: task is not ("blurry" or "returning"), TaskKnownAtTest: task is "task-incremental" or "permuted-told",
         ClassesArrive: task is not ("permuted" or "permuted-told" or "rotated" or "recurring" or "returning"));
 
+    /// <summary>What a method may take a row for: a shuffled image is a row of values.</summary>
+    public static IReadOnlyList<int> RowShape(IReadOnlyList<int> shape, string task) => task is "permuted" or "permuted-told" ? [shape.Aggregate(1, (a, b) => a * b)] : shape;
+
     /// <summary>The training plan of a stream: rows and steps are counted, not estimated.</summary>
     public static TrainingPlan Plan(ContinualStream stream, StreamOptions options)
     {
