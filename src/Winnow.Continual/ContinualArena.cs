@@ -42,6 +42,9 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
         Seed<SlcaOptions>("slca", "Slow Learner with Classifier Alignment", "Zhang, Wang, Kang, Chen and Wei, SLCA: Slow Learner with Classifier Alignment for Continual Learning on a Pre-trained Model, ICCV, arXiv 2303.05118", 2023,
             "Tunes a pre-trained encoder slowly and re-balances the head with features drawn from one normal distribution a class.", (s, o) => new Slca(s, o), Slca.Claims,
             needs: [Boundaries, NewClasses, Pretrained], tags: ["pre-trained", "no stored rows"]);
+        Seed<ContinualThesisOptions>("continual-thesis", "Continual learning in neural networks: MAS, SSL, task-free, GSS, MIR, Expert Gate", "Aljundi, Continual Learning in Neural Networks, PhD thesis, KU Leuven, arXiv 1910.02718", 2019,
+            "Six answers to forgetting: hold important weights, keep room, consolidate at plateaus, choose what to keep, choose what to replay, route to experts.",
+            ContinualThesis.Learner, ContinualThesis.Claims, tags: ["replay", "regularisation", "experts"]);
     }
 
     /// <inheritdoc/>

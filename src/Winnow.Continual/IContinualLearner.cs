@@ -52,6 +52,17 @@ public sealed record Batch(torch.Tensor X, torch.Tensor Y, bool FirstPass = true
     /// <summary>The rows at the given positions, as a new batch that the current dispose scope owns.</summary>
     public Batch Rows(torch.Tensor index) => new(X.index_select(0, index), Y.index_select(0, index), FirstPass);
 
+    /// <summary>
+    /// At most so many rows at even distances, as a new batch that the current dispose scope owns: they represent a file that is sorted by
+    /// class as well as one that is shuffled, and need no random state.
+    /// </summary>
+    public Batch Spread(int rows)
+    {
+        long taken = Math.Min(rows, Count);
+        using var index = torch.tensor([.. Enumerable.Range(0, (int)taken).Select(i => i * (long)Count / taken)]);
+        return Rows(index);
+    }
+
     /// <summary>The rows once, in a random order, in mini-batches; each is disposed when the next one is asked for.</summary>
     /// <param name="size">Rows of a mini-batch at most.</param>
     /// <param name="random">The order.</param>
@@ -110,6 +121,9 @@ public sealed record LearnerSetup
 
     /// <summary>True when <see cref="Network"/> comes with an encoder trained on other data: its features are worth keeping.</summary>
     public bool Pretrained { get; init; }
+
+    /// <summary>True when tasks are announced: <see cref="IContinualLearner.BeginTask"/> and <see cref="IContinualLearner.EndTask"/> are called.</summary>
+    public bool Boundaries { get; init; } = true;
 
     /// <summary>True when each task brings classes of its own; false when every task has all of them.</summary>
     public bool NewClasses { get; init; } = true;

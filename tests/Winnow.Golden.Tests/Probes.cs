@@ -8,5 +8,9 @@ internal static class Probes
         {
             ["fpf/dynamics"] = ContinualProbes.ModuleDynamics,
             ["slca/ca"] = ContinualProbes.ClassifierAlignment,
+            ["continual-thesis/mas"] = ThesisProbes.Mas,
+            ["continual-thesis/slnid"] = ThesisProbes.Slnid,
+            ["continual-thesis/mir-gss"] = ThesisProbes.MirAndGss,
+            ["continual-thesis/taskfree"] = ThesisProbes.TaskFree,
         };
 }

@@ -47,10 +47,8 @@ public sealed class OnlineEwc(LearnerSetup setup, OnlineEwcOptions options) : IP
     public StepReport EndTask(Network network, TaskInfo task, Batch train)
     {
         using var scope = NewDisposeScope();
-        // Rows at even distances represent a file that is sorted by class as well as one that is shuffled, and need no random state.
-        long rows = Math.Min(options.FisherRows, train.Count);
-        using var index = tensor([.. Enumerable.Range(0, (int)rows).Select(i => i * (long)train.Count / rows)]);
-        var x = train.X.index_select(0, index);
+        var x = train.Spread(options.FisherRows).X;
+        long rows = x.shape[0];
         _penalty.Importance.mul_(options.Gamma).add_(Fisher(network, x, setup.Cancellation));
         _penalty.Anchor.copy_(network.Parameters);
         return new(double.NaN, rows * (1 + setup.Classes), rows * setup.Classes, 0);
