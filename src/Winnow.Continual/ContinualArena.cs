@@ -54,6 +54,9 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
             "Contrasts class prototypes computed on the fly, so that features do not collapse to shortcuts, and replays mixtures of those classes that lie close.", (s, o) => new OnPro(s, o), OnPro.Claims, tags: ["replay", "contrastive", "prototypes"]);
         Seed<ProtoClOptions>("proto-cl", "Prototypical Bayesian continual learning", "Kessler, Cobb, Rudner, Zohren and Roberts, On Sequential Bayesian Inference for Continual Learning, Entropy, arXiv 2301.01828", 2023,
             "Classifies by one Gaussian prototype a class, updated exactly by Bayes' rule, on an embedding trained by the predictive likelihood.", (s, o) => new ProtoCl(s, o), ProtoCl.Claims, needs: [Boundaries], tags: ["prototypes", "replay", "Bayesian"]);
+        Seed<ContinualThesisOptions>("continual-thesis", "Continual learning in neural networks: MAS, SSL, task-free, GSS, MIR, Expert Gate", "Aljundi, Continual Learning in Neural Networks, PhD thesis, KU Leuven, arXiv 1910.02718", 2019,
+            "Six answers to forgetting: hold important weights, keep room, consolidate at plateaus, choose what to keep, choose what to replay, route to experts.",
+            ContinualThesis.Learner, ContinualThesis.Claims, tags: ["replay", "regularisation", "experts"]);
     }
 
     /// <inheritdoc/>

@@ -53,13 +53,13 @@ public sealed record Batch(torch.Tensor X, torch.Tensor Y, bool FirstPass = true
     public Batch Rows(torch.Tensor index) => new(X.index_select(0, index), Y.index_select(0, index), FirstPass);
 
     /// <summary>
-    /// Some of the rows, at even distances: they represent rows sorted by class as well as shuffled ones, and need no random state.
-    /// All when there are fewer. The current dispose scope owns them.
+    /// At most so many rows at even distances, as a new batch that the current dispose scope owns: they represent a file that is sorted by
+    /// class as well as one that is shuffled, and need no random state.
     /// </summary>
-    internal Batch Evenly(int count)
+    public Batch Spread(int rows)
     {
-        long rows = Math.Min(count, Count);
-        using var index = torch.tensor([.. Enumerable.Range(0, (int)rows).Select(i => i * (long)Count / rows)]);
+        long taken = Math.Min(rows, Count);
+        using var index = torch.tensor([.. Enumerable.Range(0, (int)taken).Select(i => i * (long)Count / taken)]);
         return Rows(index);
     }
 
@@ -121,6 +121,9 @@ public sealed record LearnerSetup
 
     /// <summary>True when <see cref="Network"/> comes with an encoder trained on other data: its features are worth keeping.</summary>
     public bool Pretrained { get; init; }
+
+    /// <summary>True when tasks are announced: <see cref="IContinualLearner.BeginTask"/> and <see cref="IContinualLearner.EndTask"/> are called.</summary>
+    public bool Boundaries { get; init; } = true;
 
     /// <summary>True when each task brings classes of its own; false when every task has all of them.</summary>
     public bool NewClasses { get; init; } = true;

@@ -41,8 +41,11 @@ public sealed class QuadraticPenalty(int parameters) : IDisposable
     /// <param name="network">Its gradient is changed.</param>
     /// <param name="strength">λ.</param>
     /// <param name="learningRate">η, the step size of the optimiser.</param>
+    /// <exception cref="ArgumentException">The network has another number of weights than the anchor.</exception>
     public void Apply(Network network, double strength, double learningRate)
     {
+        if (network.ParameterValues.Length != Importance.shape[0])
+            throw new ArgumentException($"The anchor holds {Importance.shape[0]} weights and the network has {network.ParameterValues.Length}; expected as many: make the anchor for the network as it will be.", nameof(network));
         using var scope = NewDisposeScope();
         network.Gradient.addcmul_(Importance, network.Parameters - Anchor, strength).div_(1 + learningRate * strength * Importance);
     }

@@ -13,7 +13,13 @@ public sealed class ContractTests
     public static TheoryData<string, string> MethodsAndTasks => [.. from method in Arena.Methods
                                                                    from task in (string[])["class-incremental", "task-incremental", "permuted", "permuted-told", "blurry", "pretrained", "recurring", "returning"]
                                                                    where method.Refusal(Arena.Task(task)) is null
-                                                                   select (method.Id, task)];
+                                                                   from choice in Techniques(method, task)
+                                                                   select (choice, task)];
+
+    /// <summary>A method as one chooses it on the command line: once, or with each of its techniques that can run on the task.</summary>
+    private static IEnumerable<string> Techniques(MethodCard method, string task) =>
+        method.Options.Options.FirstOrDefault(o => o.Name == "technique") is not { } technique ? [method.Id]
+        : technique.Range!.Split(" | ").Where(t => task != "blurry" || t is not ("mas" or "ssl" or "expert-gate")).Select(t => $"{method.Id}:technique={t}");
 
     public static TheoryData<string> Methods => [.. Arena.Methods.Select(m => m.Id)];
 
@@ -276,5 +282,9 @@ public sealed class ContractTests
         return new(x, y);
     }
 
-    private static CheckedLearner Create(string method, SmallStream stream, JsonObject? options = null) => Arena.Create(method, options ?? [], stream.Setup);
+    private static CheckedLearner Create(string method, SmallStream stream, JsonObject? options = null)
+    {
+        var choice = Study.ParseMethods(method).Single();
+        return Arena.Create(choice.Id, options ?? choice.Options, stream.Setup);
+    }
 }

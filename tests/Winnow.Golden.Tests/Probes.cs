@@ -20,5 +20,9 @@ internal static class Probes
             ["onpro/ntxent"] = OnProProbes.InstanceContrast,
             ["onpro/ope"] = OnProProbes.Equilibrium,
             ["proto-cl/seq"] = ProtoClProbes.Sequence,
+            ["continual-thesis/mas"] = ThesisProbes.Mas,
+            ["continual-thesis/slnid"] = ThesisProbes.Slnid,
+            ["continual-thesis/mir-gss"] = ThesisProbes.MirAndGss,
+            ["continual-thesis/taskfree"] = ThesisProbes.TaskFree,
         };
 }

@@ -47,7 +47,7 @@ public sealed class OnlineEwc(LearnerSetup setup, OnlineEwcOptions options) : IP
     public StepReport EndTask(Network network, TaskInfo task, Batch train)
     {
         using var scope = NewDisposeScope();
-        var x = train.Evenly(options.FisherRows).X;
+        var x = train.Spread(options.FisherRows).X;
         long rows = x.shape[0];
         _penalty.Importance.mul_(options.Gamma).add_(Fisher(network, x, setup.Cancellation));
         _penalty.Anchor.copy_(network.Parameters);

@@ -87,7 +87,7 @@ public sealed class Cuber : IContinualLearner, IReportsSeries
         _anchor.copy_(_network.Parameters);
         if (Spaces.Tasks > 0)
         {
-            var rows = train.Evenly(_options.Rows);
+            var rows = train.Spread(_options.Rows);
             _network.Training = false;
             _network.ZeroGradient();
             TaskLoss.AddGradient(_network, rows, Among);
@@ -124,7 +124,7 @@ public sealed class Cuber : IContinualLearner, IReportsSeries
     public StepReport EndTask(TaskInfo task, Batch train)
     {
         using var scope = NewDisposeScope();
-        var rows = train.Evenly(_options.Rows);
+        var rows = train.Spread(_options.Rows);
         Differentiate(rows);
         _gradients[task.Id].copy_(_network.Gradient);
         return Spaces.Extend(Scaled(task.Id), train) + new StepReport(double.NaN, rows.Count, rows.Count, 0);

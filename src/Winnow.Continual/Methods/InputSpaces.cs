@@ -77,7 +77,7 @@ internal sealed class InputSpaces : IDisposable
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         network.Training = false;
-        var rows = train.Evenly(_options.Rows);
+        var rows = train.Spread(_options.Rows);
         var inputs = network.ModuleInputs(rows.X);
         for (int i = 0; i < Layers.Count; i++)
         {

@@ -32,6 +32,7 @@ internal sealed class PreparedStream : IDisposable
             return new(stream, rules, new LearnerSetup
             {
                 Network = () => encoder?.Clone() ?? StreamFactory.Network(data, options, context.Random("weights")),
+                Boundaries = rules.Boundaries,
                 NewClasses = rules.ClassesArrive,
                 Pretrained = encoder is not null,
                 Width = data.Width,
