@@ -42,6 +42,12 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
         Seed<SlcaOptions>("slca", "Slow Learner with Classifier Alignment", "Zhang, Wang, Kang, Chen and Wei, SLCA: Slow Learner with Classifier Alignment for Continual Learning on a Pre-trained Model, ICCV, arXiv 2303.05118", 2023,
             "Tunes a pre-trained encoder slowly and re-balances the head with features drawn from one normal distribution a class.", (s, o) => new Slca(s, o), Slca.Claims,
             needs: [Boundaries, NewClasses, Pretrained], tags: ["pre-trained", "no stored rows"]);
+        Seed<GkclOptions>("gkcl", "Generative Kernel Continual Learning", "Derakhshani, Zhen, Shao and Snoek, Generative Kernel Continual Learning, arXiv 2112.13410", 2021,
+            "Classifies each task by kernel ridge regression on a few rows that a generator makes when they are needed, instead of storing them.", (s, o) => new Gkcl(s, o), Gkcl.Claims,
+            needs: [Boundaries], tags: ["generative", "kernel", "no stored rows"]);
+        Seed<DependencyHypernetOptions>("dependency-hypernet", "Dependency Preserving Hypernetworks", "Chandra, Varshney, Srijith and Gupta, Continual Learning with Dependency Preserving Hypernetworks, WACV 2023, arXiv 2209.07712", 2022,
+            "An LSTM writes the weights of each task's network from the task's embedding, and is held to what it wrote for earlier tasks.", (s, o) => new DependencyHypernet(s, o), DependencyHypernet.Claims,
+            needs: [Boundaries], tags: ["hypernetwork", "no stored rows"]);
     }
 
     /// <inheritdoc/>

@@ -8,5 +8,8 @@ internal static class Probes
         {
             ["fpf/dynamics"] = ContinualProbes.ModuleDynamics,
             ["slca/ca"] = ContinualProbes.ClassifierAlignment,
+            ["gkcl/kl"] = GkclProbes.Divergence,
+            ["gkcl/krr"] = GkclProbes.KernelRidge,
+            ["dependency-hypernet/lstm-reg"] = HypernetProbes.LstmRegulariser,
         };
 }
