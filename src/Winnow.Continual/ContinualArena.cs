@@ -57,6 +57,12 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
         Seed<ContinualThesisOptions>("continual-thesis", "Continual learning in neural networks: MAS, SSL, task-free, GSS, MIR, Expert Gate", "Aljundi, Continual Learning in Neural Networks, PhD thesis, KU Leuven, arXiv 1910.02718", 2019,
             "Six answers to forgetting: hold important weights, keep room, consolidate at plateaus, choose what to keep, choose what to replay, route to experts.",
             ContinualThesis.Learner, ContinualThesis.Claims, tags: ["replay", "regularisation", "experts"]);
+        Seed<GkclOptions>("gkcl", "Generative Kernel Continual Learning", "Derakhshani, Zhen, Shao and Snoek, Generative Kernel Continual Learning, arXiv 2112.13410", 2021,
+            "Classifies each task by kernel ridge regression on a few rows that a generator makes when they are needed, instead of storing them.", (s, o) => new Gkcl(s, o), Gkcl.Claims,
+            needs: [Boundaries], tags: ["generative", "kernel", "no stored rows"]);
+        Seed<DependencyHypernetOptions>("dependency-hypernet", "Dependency Preserving Hypernetworks", "Chandra, Varshney, Srijith and Gupta, Continual Learning with Dependency Preserving Hypernetworks, WACV 2023, arXiv 2209.07712", 2022,
+            "An LSTM writes the weights of each task's network from the task's embedding, and is held to what it wrote for earlier tasks.", (s, o) => new DependencyHypernet(s, o), DependencyHypernet.Claims,
+            needs: [Boundaries], tags: ["hypernetwork", "no stored rows"]);
     }
 
     /// <inheritdoc/>

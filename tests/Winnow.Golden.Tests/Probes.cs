@@ -24,5 +24,8 @@ internal static class Probes
             ["continual-thesis/slnid"] = ThesisProbes.Slnid,
             ["continual-thesis/mir-gss"] = ThesisProbes.MirAndGss,
             ["continual-thesis/taskfree"] = ThesisProbes.TaskFree,
+            ["gkcl/kl"] = GkclProbes.Divergence,
+            ["gkcl/krr"] = GkclProbes.KernelRidge,
+            ["dependency-hypernet/lstm-reg"] = HypernetProbes.LstmRegulariser,
         };
 }
