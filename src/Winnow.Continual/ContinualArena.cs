@@ -42,6 +42,11 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
         Seed<SlcaOptions>("slca", "Slow Learner with Classifier Alignment", "Zhang, Wang, Kang, Chen and Wei, SLCA: Slow Learner with Classifier Alignment for Continual Learning on a Pre-trained Model, ICCV, arXiv 2303.05118", 2023,
             "Tunes a pre-trained encoder slowly and re-balances the head with features drawn from one normal distribution a class.", (s, o) => new Slca(s, o), Slca.Claims,
             needs: [Boundaries, NewClasses, Pretrained], tags: ["pre-trained", "no stored rows"]);
+        Seed<MambaFscilOptions>("mamba-fscil", "Mamba-FSCIL", "Li, Yang, Wu, Yu, Yang, Nie and Zhang, Mamba-FSCIL: Dynamic Adaptation with Selective State Space Model for Few-Shot Class-Incremental Learning, arXiv 2407.06136", 2024,
+            "Adds classes from a few examples each with one extra branch that starts silent, between a frozen encoder and fixed class directions.", (s, o) => new MambaFscil(s, o), MambaFscil.Claims,
+            needs: [Boundaries, NewClasses, Pretrained], tags: ["pre-trained", "few-shot", "fixed head"]);
+        Seed<LanguageGuidedOptions>("language-guided-cl", "LingoCL", "Ni, Zhao, Zhang, Hu, Meng, Zhang and Xiang, Enhancing Visual Continual Learning with Language-Guided Supervision, CVPR, arXiv 2403.16124", 2024,
+            "Replaces the trainable head of any learner by frozen target vectors made from the class names.", (s, o) => new LanguageGuided(s, o), LanguageGuided.Claims, tags: ["fixed head", "class names"]);
     }
 
     /// <inheritdoc/>
@@ -69,6 +74,8 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
             OptionsSchema.Of<BlurryOptions>(), [NewClasses]),
         new("pretrained", "Class-incremental on a pre-trained encoder", "An encoder is trained on some classes; the others arrive task by task.",
             OptionsSchema.Of<PretrainedOptions>(), [Boundaries, NewClasses, Pretrained]),
+        new("few-shot", "Few-shot class-incremental", "An encoder is trained on most classes, which come first with all their rows; then sessions bring a few classes each with a few rows of them.",
+            OptionsSchema.Of<FewShotOptions>(), [Boundaries, NewClasses, Pretrained]),
     ];
 
     /// <inheritdoc/>
@@ -78,6 +85,7 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
     public override IReadOnlyList<FigureCard> Figures { get; } =
     [
         new("accuracy", FigureKind.Lines, "Accuracy as tasks arrive", "accuracy", "tasks seen", "accuracy over the tasks seen", "A method that forgets falls; the band is the 95% interval over seeds."),
+        new("harmonic", FigureKind.Lines, "Base and new classes in balance", "harmonic_mean", "tasks seen", "harmonic mean of base and new accuracy", "Few-shot only: high where the new classes are learned and the base is kept; the band is the 95% interval over seeds."),
         new("matrix", FigureKind.Heatmap, "What is known of each task, and when", "R", "tested on task", "after training on task", "Read a column downwards: how a task's accuracy fades after it was learned, which is on the diagonal."),
         new("sensitivity", FigureKind.Bars, "Which modules change at task boundaries", "sensitivity", "module", "change at boundaries / mean change", "The modules with tall bars are those that forget; they are worth repairing."),
     ];

@@ -120,6 +120,9 @@ public sealed record LearnerSetup
     /// <summary>Classes of the whole stream.</summary>
     public required int Classes { get; init; }
 
+    /// <summary>Names of the classes in the order of the logits; empty where nobody gave them.</summary>
+    public IReadOnlyList<string> LabelNames { get; init; } = [];
+
     /// <summary>How the stream is trained.</summary>
     public required TrainingPlan Training { get; init; }
 
@@ -148,6 +151,7 @@ public sealed record LearnerSetup
             Network = () => StreamFactory.Network(stream.Data, options, new SeededRandom(seed, "weights")),
             Width = stream.Data.Width,
             Classes = stream.Data.LabelNames.Count,
+            LabelNames = stream.Data.LabelNames,
             Training = StreamFactory.Plan(stream, options),
             Random = purpose => new SeededRandom(seed, purpose),
         };

@@ -66,6 +66,7 @@ public sealed class KeptLearner : IDisposable
             Pretrained = options is PretrainedOptions,
             Width = card.Layout.Width,
             Classes = card.Labels.Count,
+            LabelNames = card.Labels,
             Training = card.Training,
             Random = purpose => new SeededRandom(0, purpose),
         };

@@ -47,6 +47,16 @@ public sealed class AccuracyMatrix(int tasks)
     /// <summary>FWT = (1/(T−1)) Σ_{j &gt; 1} (R[j−1, j] − R0[j]); 0 for one task.</summary>
     public double ForwardTransfer => Mean(1, tasks, j => _r[j - 1, j] - _r0[j]);
 
+    /// <summary>
+    /// 2ab/(a + b) after task i &gt; 0, with a = R[i, 1] on the base and b the mean of R[i, j] over the later tasks seen: high only when the new
+    /// classes are learned without losing the base.
+    /// </summary>
+    public double HarmonicMean(int i)
+    {
+        double known = _r[i, 0], added = Mean(1, i + 1, j => _r[i, j]);
+        return known + added == 0 ? 0 : 2 * known * added / (known + added);
+    }
+
     private double AccuracyAfter(int i, int count) => Enumerable.Range(0, count).Average(j => _r[i, j]);
 
     private static double Mean(int from, int to, Func<int, double> term) => to <= from ? 0 : Enumerable.Range(from, to - from).Average(term);

@@ -9,7 +9,8 @@ namespace Winnow.Continual;
 /// <param name="Boundaries">Whether tasks are announced.</param>
 /// <param name="TaskKnownAtTest">Whether the task of a test row is told: task-incremental.</param>
 /// <param name="ClassesArrive">Whether each task brings new classes; otherwise every task has all of them.</param>
-internal sealed record StreamRules(bool Boundaries, bool TaskKnownAtTest, bool ClassesArrive);
+/// <param name="BaseFirst">Whether the first task is a base that is weighed against all later ones together: few-shot.</param>
+internal sealed record StreamRules(bool Boundaries, bool TaskKnownAtTest, bool ClassesArrive, bool BaseFirst);
 
 /// <summary>The protocol of the arena: the same for every method. Train on each task in turn; after each, test on all.</summary>
 internal static class Protocol
@@ -49,6 +50,8 @@ internal static class Protocol
             training.Stop();
             Evaluate(learner, stream, rules, matrix, i, context);
             context.Metric("accuracy", matrix.SeenAccuracy(i), i + 1);
+            if (rules.BaseFirst && i > 0)
+                context.Metric("harmonic_mean", matrix.HarmonicMean(i), i + 1);
         }
 
         var metrics = matrix.Values();

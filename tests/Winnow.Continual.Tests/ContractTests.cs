@@ -11,7 +11,7 @@ public sealed class ContractTests
     private static readonly ContinualArena Arena = new();
 
     public static TheoryData<string, string> MethodsAndTasks => [.. from method in Arena.Methods
-                                                                   from task in (string[])["class-incremental", "task-incremental", "permuted", "permuted-told", "blurry", "pretrained"]
+                                                                   from task in (string[])["class-incremental", "task-incremental", "permuted", "permuted-told", "blurry", "pretrained", "few-shot"]
                                                                    where method.Refusal(Arena.Task(task)) is null
                                                                    select (method.Id, task)];
 

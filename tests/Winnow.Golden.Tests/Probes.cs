@@ -8,5 +8,9 @@ internal static class Probes
         {
             ["fpf/dynamics"] = ContinualProbes.ModuleDynamics,
             ["slca/ca"] = ContinualProbes.ClassifierAlignment,
+            ["mamba-fscil/etf"] = MambaFscilProbes.Etf,
+            ["mamba-fscil/scan"] = MambaFscilProbes.Scan,
+            ["mamba-fscil/sep"] = MambaFscilProbes.Separation,
+            ["language-guided-cl/head"] = LanguageGuidedProbes.Head,
         };
 }

@@ -28,7 +28,7 @@ internal sealed class PreparedStream : IDisposable
         try
         {
             var encoder = options is PretrainedOptions pretrained ? Encoder.Train(data, stream.FirstGroup!, pretrained, context) : null;
-            var rules = StreamFactory.Rules(task);
+            var rules = StreamFactory.Rules(task, options);
             return new(stream, rules, new LearnerSetup
             {
                 Network = () => encoder?.Clone() ?? StreamFactory.Network(data, options, context.Random("weights")),
@@ -36,6 +36,7 @@ internal sealed class PreparedStream : IDisposable
                 Pretrained = encoder is not null,
                 Width = data.Width,
                 Classes = data.LabelNames.Count,
+                LabelNames = data.LabelNames,
                 Training = StreamFactory.Plan(stream, options),
                 Random = purpose => context.Random($"method/{purpose}"),
                 Cancellation = context.Cancellation,
