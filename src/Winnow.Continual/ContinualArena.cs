@@ -63,6 +63,11 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
         Seed<DependencyHypernetOptions>("dependency-hypernet", "Dependency Preserving Hypernetworks", "Chandra, Varshney, Srijith and Gupta, Continual Learning with Dependency Preserving Hypernetworks, WACV 2023, arXiv 2209.07712", 2022,
             "An LSTM writes the weights of each task's network from the task's embedding, and is held to what it wrote for earlier tasks.", (s, o) => new DependencyHypernet(s, o), DependencyHypernet.Claims,
             needs: [Boundaries], tags: ["hypernetwork", "no stored rows"]);
+        Seed<MambaFscilOptions>("mamba-fscil", "Mamba-FSCIL", "Li, Yang, Wu, Yu, Yang, Nie and Zhang, Mamba-FSCIL: Dynamic Adaptation with Selective State Space Model for Few-Shot Class-Incremental Learning, arXiv 2407.06136", 2024,
+            "Adds classes from a few examples each with one extra branch that starts silent, between a frozen encoder and fixed class directions.", (s, o) => new MambaFscil(s, o), MambaFscil.Claims,
+            needs: [Boundaries, NewClasses, Pretrained], tags: ["pre-trained", "few-shot", "fixed head"]);
+        Seed<LanguageGuidedOptions>("language-guided-cl", "LingoCL", "Ni, Zhao, Zhang, Hu, Meng, Zhang and Xiang, Enhancing Visual Continual Learning with Language-Guided Supervision, CVPR, arXiv 2403.16124", 2024,
+            "Replaces the trainable head of any learner by frozen target vectors made from the class names.", (s, o) => new LanguageGuided(s, o), LanguageGuided.Claims, tags: ["fixed head", "class names"]);
     }
 
     /// <inheritdoc/>
@@ -94,6 +99,8 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
             OptionsSchema.Of<RecurringOptions>(), [Boundaries]),
         new("returning", "Permuted inputs that return, unannounced", "All classes all the time, the inputs shuffled by one permutation after another, some of which come back; nobody announces a change.",
             OptionsSchema.Of<ReturningOptions>(), []),
+        new("few-shot", "Few-shot class-incremental", "An encoder is trained on most classes, which come first with all their rows; then sessions bring a few classes each with a few rows of them.",
+            OptionsSchema.Of<FewShotOptions>(), [Boundaries, NewClasses, Pretrained]),
     ];
 
     /// <inheritdoc/>
@@ -104,6 +111,8 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
     [
         new("accuracy", FigureKind.Lines, "Accuracy as tasks arrive", "accuracy", "tasks seen", "accuracy over the tasks seen", "A method that forgets falls; the band is the 95% interval over seeds."),
         new("matrix", FigureKind.Heatmap, "What is known of each task, and when", "R", "tested on", "after training on task", "Read a column downwards: how a task's accuracy fades after it was learned, which is on the diagonal; where tasks come back there is a column for each class or domain."),
+        new("harmonic", FigureKind.Lines, "Base and new classes in balance", "harmonic_mean", "tasks seen", "harmonic mean of base and new accuracy", "Few-shot only: high where the new classes are learned and the base is kept; the band is the 95% interval over seeds."),
+        new("matrix", FigureKind.Heatmap, "What is known of each task, and when", "R", "tested on task", "after training on task", "Read a column downwards: how a task's accuracy fades after it was learned, which is on the diagonal."),
         new("sensitivity", FigureKind.Bars, "Which modules change at task boundaries", "sensitivity", "module", "change at boundaries / mean change", "The modules with tall bars are those that forget; they are worth repairing."),
         new("overlap", FigureKind.Heatmap, "Which weights tasks share", "overlap", "also used by task", "of the weights of task", "A row says which share of a task's weights each task uses: what is left of the diagonal was reused, not learned anew."),
     ];

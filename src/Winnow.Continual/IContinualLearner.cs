@@ -137,6 +137,9 @@ public sealed record LearnerSetup
     /// <summary>Classes of the whole stream.</summary>
     public required int Classes { get; init; }
 
+    /// <summary>Names of the classes in the order of the logits; empty where nobody gave them.</summary>
+    public IReadOnlyList<string> LabelNames { get; init; } = [];
+
     /// <summary>How the stream is trained.</summary>
     public required TrainingPlan Training { get; init; }
 
@@ -166,6 +169,7 @@ public sealed record LearnerSetup
             Width = stream.Data.Width,
             Shape = stream.Data.Shape,
             Classes = stream.Data.LabelNames.Count,
+            LabelNames = stream.Data.LabelNames,
             Training = StreamFactory.Plan(stream, options),
             Random = purpose => new SeededRandom(seed, purpose),
         };

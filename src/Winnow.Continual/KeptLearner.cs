@@ -67,6 +67,7 @@ public sealed class KeptLearner : IDisposable
             Width = card.Layout.Width,
             Shape = StreamFactory.RowShape(card.Layout.Shape, card.Task),
             Classes = card.Labels.Count,
+            LabelNames = card.Labels,
             Training = card.Training,
             Random = purpose => new SeededRandom(0, purpose),
         };

@@ -80,6 +80,16 @@ public sealed class AccuracyMatrix
 
     private int Last => _rows.Length - 1;
 
+    /// <summary>
+    /// 2ab/(a + b) in row i &gt; 0, with a = R[i, 0] on the base and b the mean of R[i, j] over the later tests asked by then: high only when
+    /// the new classes are learned without losing the base.
+    /// </summary>
+    public double HarmonicMean(int i)
+    {
+        double known = _r[i, 0], added = Mean(j => j > 0 && _asked[j] <= i, j => _r[i, j]);
+        return known + added == 0 ? 0 : 2 * known * added / (known + added);
+    }
+
     private double Mean(Func<int, bool> over, Func<int, double> term) => Enumerable.Range(0, Tests).Where(over).Select(term).DefaultIfEmpty(0).Average();
 
     /// <summary>The metrics of the arena; the first decides the ranking.</summary>

@@ -9,7 +9,8 @@ namespace Winnow.Continual;
 /// <param name="Boundaries">Whether tasks are announced.</param>
 /// <param name="TaskKnownAtTest">Whether the task of a test row is told: task-incremental.</param>
 /// <param name="ClassesArrive">Whether each task brings new classes; otherwise every task has all of them.</param>
-internal sealed record StreamRules(bool Boundaries, bool TaskKnownAtTest, bool ClassesArrive);
+/// <param name="BaseFirst">Whether the first task is a base that is weighed against all later ones together: few-shot.</param>
+internal sealed record StreamRules(bool Boundaries, bool TaskKnownAtTest, bool ClassesArrive, bool BaseFirst);
 
 /// <summary>The protocol of the arena: the same for every method. Train on each task in turn; after each, or every few, run all tests.</summary>
 internal static class Protocol
@@ -52,7 +53,10 @@ internal static class Protocol
             if (i != matrix.Rows[next])
                 continue;
             Evaluate(learner, stream, rules, matrix, next, context);
-            context.Metric("accuracy", matrix.SeenAccuracy(next++), i + 1);
+            context.Metric("accuracy", matrix.SeenAccuracy(next), i + 1);
+            if (rules.BaseFirst && next > 0)
+                context.Metric("harmonic_mean", matrix.HarmonicMean(next), i + 1);
+            next++;
         }
 
         var metrics = matrix.Values();

@@ -10,7 +10,7 @@ public sealed class KeptLearnerTests : IDisposable
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
-    [Theory, InlineData("er", "class-incremental"), InlineData("joint", "permuted"), InlineData("gdumb", "class-incremental"), InlineData("ncm", "pretrained"), InlineData("slda", "blurry")]
+    [Theory, InlineData("er", "class-incremental"), InlineData("joint", "permuted"), InlineData("gdumb", "class-incremental"), InlineData("ncm", "pretrained"), InlineData("slda", "blurry"), InlineData("language-guided-cl", "class-incremental"), InlineData("mamba-fscil", "few-shot")]
     public void A_kept_learner_predicts_the_same_to_the_bit(string method, string task)
     {
         using var stream = new SmallStream(task);

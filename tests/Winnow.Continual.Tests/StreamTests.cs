@@ -144,6 +144,62 @@ public sealed class StreamTests : IDisposable
         Assert.Equal(encoder.BufferValues.ToArray(), same.BufferValues.ToArray());
     }
 
+    [Theory, InlineData(1, 5), InlineData(2, 3)]
+    public void A_few_shot_stream_has_all_rows_of_the_base_then_sessions_of_some_classes_with_some_rows_each(int ways, int shots)
+    {
+        using var stream = new SmallStream("few-shot", o => ((FewShotOptions)o) with { Ways = ways, Shots = shots }, TestData.Images(classes: 10));
+        Assert.Equal([6, .. Enumerable.Repeat(ways, 4 / ways)], stream.Tasks.Select(t => t.Info.Classes.Count));
+        Assert.Equal(6 * 18, stream.Tasks[0].Train().Count);
+        foreach (var task in stream.Tasks.Skip(1))
+        {
+            Assert.Equal(task.Info.Classes.SelectMany(c => Enumerable.Repeat((long)c, shots)).Order(), task.Train().Y.data<long>().ToArray().Order());
+            Assert.Equal(shots * ways, Rows(task.Train()).Distinct().Count());
+            Assert.Equal(ways * 6, task.Test().Count);
+            Assert.Equal(Rows(task.Train()), Rows(task.Train()));
+        }
+        var tested = stream.Tasks.SelectMany(t => Rows(t.Test())).ToHashSet();
+        Assert.DoesNotContain(stream.Tasks.SelectMany(t => Rows(t.Train())), tested.Contains);
+        Assert.Equal(stream.Tasks.Sum(t => t.Train().Count), stream.Setup.Training.Rows);
+    }
+
+    [Fact]
+    public void A_few_shot_stream_that_the_data_cannot_fill_is_refused_with_a_remedy()
+    {
+        var data = TestData.Images(classes: 10);
+        Assert.Contains("18 training rows of class 'c0'", Assert.Throws<InputException>(() => StreamFactory.Check(data, "few-shot", new FewShotOptions { Shots = 19 })).Message, StringComparison.Ordinal);
+        Assert.Contains("at least task.shots, 19", Assert.Throws<InputException>(() => StreamFactory.Make(data, "few-shot", new FewShotOptions { Shots = 19 }, new SeededRandom(1, "s"))).Message, StringComparison.Ordinal);
+        Assert.Contains("divides the 4 classes", Assert.Throws<InputException>(() => StreamFactory.Groups(data, new FewShotOptions { Ways = 3 })).Message, StringComparison.Ordinal);
+        Assert.Contains("task.steps", Assert.Throws<InputException>(() => StreamFactory.Groups(data, new FewShotOptions { Steps = 3 })).Message, StringComparison.Ordinal);
+        Assert.Equal([6, 1, 1, 1, 1], StreamFactory.Groups(data, new FewShotOptions { Steps = 5 }));
+        Assert.Equal([4, 3, 3], StreamFactory.Groups(data, new FewShotOptions { BaseClasses = 4, Ways = 3 }));
+    }
+
+    [Fact]
+    public void The_harmonic_mean_of_base_and_new_classes_is_recorded_in_few_shot_only()
+    {
+        var matrix = new AccuracyMatrix(3) { [2, 0] = 0.9, [2, 1] = 0.2, [2, 2] = 0.4 };
+        Assert.Equal(2 * 0.9 * 0.3 / (0.9 + 0.3), matrix.HarmonicMean(2), 1e-12);
+        Assert.Equal(0, matrix.HarmonicMean(1));
+        Assert.Equal(2, Recorded("few-shot"));
+        Assert.Equal(0, Recorded("pretrained"));
+
+        static int Recorded(string task)
+        {
+            using var stream = new SmallStream(task);
+            using var learner = new NearestClassMean(stream.Setup);
+            stream.Run(learner);
+            return stream.Events.OfType<MetricEvent>().Count(m => m.Name == "harmonic_mean");
+        }
+    }
+
+    [Fact]
+    public void A_set_up_knows_the_names_of_the_classes()
+    {
+        using var stream = new SmallStream();
+        Assert.Equal(["c0", "c1", "c2", "c3"], stream.Setup.LabelNames);
+        Assert.Equal(stream.Setup.LabelNames, LearnerSetup.For(stream.Prepared.Stream, 1).LabelNames);
+    }
+
     [Fact]
     public void The_head_that_was_trained_with_the_encoder_is_dropped()
     {

@@ -27,5 +27,9 @@ internal static class Probes
             ["gkcl/kl"] = GkclProbes.Divergence,
             ["gkcl/krr"] = GkclProbes.KernelRidge,
             ["dependency-hypernet/lstm-reg"] = HypernetProbes.LstmRegulariser,
+            ["mamba-fscil/etf"] = MambaFscilProbes.Etf,
+            ["mamba-fscil/scan"] = MambaFscilProbes.Scan,
+            ["mamba-fscil/sep"] = MambaFscilProbes.Separation,
+            ["language-guided-cl/head"] = LanguageGuidedProbes.Head,
         };
 }

@@ -17,6 +17,9 @@ public class BackpropagationTests
             new MlpArchitecture(7, [], 3, false), new MlpArchitecture(5, [13], 2, true), new MlpArchitecture(1, [1], 1, false),
             new CnnArchitecture(1, 8, 8, 10, false), new CnnArchitecture(1, 8, 8, 10, true),
             new CnnArchitecture(3, 32, 32, 10, true), new CnnArchitecture(3, 7, 9, 5, true), new CnnArchitecture(2, 14, 10, 3, false), new CnnArchitecture(1, 4, 4, 2, true),
+            new MlpArchitecture(7, [13], 5, true) { Cosine = new(13, Projected: false) }, new MlpArchitecture(7, [13, 9], 5, false) { Cosine = new(4, Projected: true) },
+            new MlpArchitecture(6, [], 3, false) { Cosine = new(6, Projected: false) }, new MlpArchitecture(6, [], 3, false) { Cosine = new(8, Projected: true) },
+            new CnnArchitecture(1, 8, 8, 10, true) { Cosine = new(128, Projected: false) }, new CnnArchitecture(2, 4, 6, 3, false) { Cosine = new(7, Projected: true) },
         ];
         foreach (var architecture in architectures)
         {

@@ -87,7 +87,8 @@ public sealed class ContinualStream : IDisposable
     /// <param name="random">Split and class order.</param>
     /// <param name="firstIsKnown">Whether the first group is known before the stream: the inputs are then standardised by its rows alone, so that nothing of the other classes reaches an encoder trained on it.</param>
     /// <param name="withFirst">Whether the first group is a task of the stream, or only its <see cref="FirstGroup"/>.</param>
-    public static ContinualStream ByClass(LabelledData data, IReadOnlyList<int> groups, double testFraction, SeededRandom random, bool firstIsKnown = false, bool withFirst = true)
+    /// <param name="shots">Training rows of each class after the first group, drawn at random; null for all.</param>
+    public static ContinualStream ByClass(LabelledData data, IReadOnlyList<int> groups, double testFraction, SeededRandom random, bool firstIsKnown = false, bool withFirst = true, int? shots = null)
     {
         var order = Enumerable.Range(0, data.LabelNames.Count).ToArray();
         random.Shuffle(order);
@@ -99,7 +100,8 @@ public sealed class ContinualStream : IDisposable
             int[] classes = [.. order.Skip(next).Take(size).Order()];
             next += size;
             var members = classes.Select(c => (long)c).ToArray();
-            tasks.Add(new(new(tasks.Count, classes), () => Of(stream._trainX, stream._trainY, members), () => Of(stream._testX, stream._testY, members)));
+            long[]? drawn = shots is { } k && tasks.Count > 0 ? [.. classes.SelectMany(c => Draw(stream._trainY, c, k, random))] : null;
+            tasks.Add(new(new(tasks.Count, classes), () => drawn is null ? Of(stream._trainX, stream._trainY, members) : Rows(stream._trainX, stream._trainY, drawn), () => Of(stream._testX, stream._testY, members)));
         }
         stream.FirstGroup = tasks[0].Train;
         stream.Tasks = withFirst ? tasks : [.. tasks.Skip(1).Select((t, i) => t with { Info = t.Info with { Id = i } })];
@@ -111,6 +113,22 @@ public sealed class ContinualStream : IDisposable
             var index = isin(y, wanted).nonzero().flatten();
             return (x.index_select(0, index), y.index_select(0, index));
         });
+
+        static Batch Rows(Tensor x, Tensor y, long[] rows) => InScope(() =>
+        {
+            using var index = tensor(rows);
+            return (x.index_select(0, index), y.index_select(0, index));
+        });
+    }
+
+    /// <summary>Positions of some rows of a class, ascending.</summary>
+    private static IEnumerable<long> Draw(Tensor labels, int label, int count, SeededRandom random)
+    {
+        long[] rows = [.. labels.Values<long>().ToArray().Index().Where(r => r.Item == label).Select(r => (long)r.Index)];
+        if (rows.Length < count)
+            throw InputException.At($"class {label}", $"{rows.Length} training rows", $"at least task.shots, {count}", "Lower task.shots or task.test-fraction, or add rows.");
+        random.Shuffle(rows);
+        return rows[..count].Order();
     }
 
     /// <summary>All classes in every task, the inputs transformed: domain-incremental streams.</summary>

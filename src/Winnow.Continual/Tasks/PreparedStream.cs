@@ -28,7 +28,7 @@ internal sealed class PreparedStream : IDisposable
         try
         {
             var encoder = options is PretrainedOptions pretrained ? Encoder.Train(data, stream.FirstGroup!, pretrained, context) : null;
-            var rules = StreamFactory.Rules(task);
+            var rules = StreamFactory.Rules(task, options);
             return new(stream, rules, new LearnerSetup
             {
                 Network = () => encoder?.Clone() ?? StreamFactory.Network(data, options, context.Random("weights")),
@@ -38,6 +38,7 @@ internal sealed class PreparedStream : IDisposable
                 Width = data.Width,
                 Shape = StreamFactory.RowShape(data.Shape, task),
                 Classes = data.LabelNames.Count,
+                LabelNames = data.LabelNames,
                 Training = StreamFactory.Plan(stream, options),
                 Random = purpose => context.Random($"method/{purpose}"),
                 Cancellation = context.Cancellation,

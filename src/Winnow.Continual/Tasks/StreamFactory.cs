@@ -26,13 +26,25 @@ internal static class StreamFactory
             return [.. Enumerable.Repeat(classes, options.Steps ?? 5)];
         if (options is PretrainedOptions pretrained)
         {
-            int first = pretrained.BaseClasses ?? Math.Max(2, classes * 4 / 10);
+            int first = pretrained.BaseClasses ?? Math.Max(2, classes * (options is FewShotOptions ? 6 : 4) / 10);
             if (first >= classes)
                 throw InputException.At("task.base-classes", $"{first}", $"fewer than the {classes} classes of {data.Title}", "Leave at least one class for the stream.");
+            if (options is FewShotOptions few)
+                return [first, .. Sessions(classes - first, few)];
             var rest = Even(classes - first, options.Steps is { } all ? Math.Max(1, all - 1) : null, data);
             return [first, .. rest];
         }
         return Even(classes, options.Steps, data);
+    }
+
+    private static IEnumerable<int> Sessions(int classes, FewShotOptions options)
+    {
+        if (classes % options.Ways != 0)
+            throw InputException.At("task.ways", $"{options.Ways}", $"a number that divides the {classes} classes after the first session", "Change ways, or base-classes.");
+        int sessions = classes / options.Ways;
+        if (options.Steps is { } steps && steps != sessions + 1)
+            throw InputException.At("task.steps", $"{steps}", $"{sessions + 1}: the base session and one for each {options.Ways} of the other {classes} classes", "Leave steps away: ways decides.");
+        return Enumerable.Repeat(options.Ways, sessions);
     }
 
     private static int[] Even(int classes, int? steps, LabelledData data)
@@ -50,8 +62,18 @@ internal static class StreamFactory
         for (int c = 0; c < data.LabelNames.Count; c++)
             if (data.CountPerClass[c] < Least)
                 throw InputException.At(data.Title, $"{data.CountPerClass[c]} rows of class '{data.LabelNames[c]}'", $"at least {Least} (some to train on, some to test)", "Add rows, or remove the class.");
+        if (options is FewShotOptions few)
+            CheckShots(data, few);
         if (data.Shape.Count != 3 && (options.Model == ModelKind.Cnn || task == "rotated"))
             throw InputException.At(data.Title, $"a table of {data.Width} columns", "images", options.Model == ModelKind.Cnn ? "Use --set task.model=mlp." : "Choose another task, for instance --task permuted.");
+    }
+
+    /// <summary>Any class may come in a session, so each must have enough training rows.</summary>
+    private static void CheckShots(LabelledData data, FewShotOptions options)
+    {
+        foreach (var (label, rows) in Split.Of(data, options.TestFraction, new SeededRandom(0, "count")).Train.CountBy(row => data.Labels[row]))
+            if (rows < options.Shots)
+                throw InputException.At(data.Title, $"{rows} training rows of class '{data.LabelNames[label]}'", $"at least task.shots, {options.Shots}", "Lower task.shots or task.test-fraction, or add rows.");
     }
 
     /// <summary>The stream of a task.</summary>
@@ -66,13 +88,13 @@ internal static class StreamFactory
                 ContinualStream.Segments(groups.Count, ((ReturningOptions)options).Returns)),
             "recurring" => ContinualStream.Recurring(data, RecurringClasses.Draw(data.LabelNames.Count, (RecurringOptions)options, random), (RecurringOptions)options, random),
             "blurry" => ContinualStream.Blurred(data, groups, options.TestFraction, ((BlurryOptions)options).Blur, random),
-            _ => ContinualStream.ByClass(data, groups, options.TestFraction, random, firstIsKnown: options is PretrainedOptions, withFirst: options is not PretrainedOptions { BaseInStream: false }),
+            _ => ContinualStream.ByClass(data, groups, options.TestFraction, random, firstIsKnown: options is PretrainedOptions, withFirst: options is not PretrainedOptions { BaseInStream: false }, (options as FewShotOptions)?.Shots),
         };
     }
 
     /// <summary>What the stream of a task tells its learner.</summary>
-    public static StreamRules Rules(string task) => new(Boundaries: task is not ("blurry" or "returning"), TaskKnownAtTest: task is "task-incremental" or "permuted-told",
-        ClassesArrive: task is not ("permuted" or "permuted-told" or "rotated" or "recurring" or "returning"));
+    public static StreamRules Rules(string task, StreamOptions options) => new(Boundaries: task is not ("blurry" or "returning"), TaskKnownAtTest: task is "task-incremental" or "permuted-told",
+        ClassesArrive: task is not ("permuted" or "permuted-told" or "rotated" or "recurring" or "returning"), BaseFirst: options is FewShotOptions { BaseInStream: true });
 
     /// <summary>What a method may take a row for: a shuffled image is a row of values.</summary>
     public static IReadOnlyList<int> RowShape(IReadOnlyList<int> shape, string task) => task is "permuted" or "permuted-told" ? [shape.Aggregate(1, (a, b) => a * b)] : shape;

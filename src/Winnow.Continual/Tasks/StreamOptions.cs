@@ -77,10 +77,10 @@ public sealed record RotatedOptions : DomainOptions
 }
 
 /// <summary>Options of the stream with a pre-trained encoder.</summary>
-public sealed record PretrainedOptions : StreamOptions
+public record PretrainedOptions : StreamOptions
 {
     /// <summary>Classes of the first task.</summary>
-    [Range(2, 10_000), Description("classes of the first task, on which the encoder is trained before the stream starts; by default four tenths of all")]
+    [Range(2, 10_000), Description("classes of the first task, on which the encoder is trained before the stream starts; by default four tenths of all, six tenths in few-shot")]
     public int? BaseClasses { get; init; }
 
     /// <summary>Whether the encoder's classes are part of the stream.</summary>
@@ -98,6 +98,18 @@ public sealed record PretrainedOptions : StreamOptions
     /// <summary>SGD step size of the encoder's training.</summary>
     [Range(0.0, 10.0, MinimumIsExclusive = true), Description("step size of SGD, with momentum 0.9, when the encoder is trained")]
     public double BaseLearningRate { get; init; } = 0.01;
+}
+
+/// <summary>Options of the few-shot stream: many rows of the base classes, then sessions of N classes with K rows each.</summary>
+public sealed record FewShotOptions : PretrainedOptions
+{
+    /// <summary>Classes N of a session.</summary>
+    [Range(1, 1000), Description("classes that each session after the first brings (N-way)")]
+    public int Ways { get; init; } = 1;
+
+    /// <summary>Training rows K of each of them.</summary>
+    [Range(1, 100_000), Description("training rows of each class of a session after the first (K-shot)")]
+    public int Shots { get; init; } = 5;
 }
 
 /// <summary>Options of a domain-incremental stream: five tasks, no batch normalisation (its statistics would mix the domains).</summary>

@@ -8,7 +8,7 @@ internal sealed unsafe class CnnBackpropagation : IBackpropagation
     private readonly CnnArchitecture _architecture;
     private readonly ConvLayer[] _layers;
     private readonly ChannelNorm[] _norms;
-    private readonly Head _head;
+    private readonly IHeadLayer _head;
     private readonly int _rows, _columns;
     private AlignedBuffer _maps = new(0), _features = new(0), _featureDerivatives = new(0);
     private int _batch;
@@ -20,7 +20,7 @@ internal sealed unsafe class CnnBackpropagation : IBackpropagation
         var hidden = Enumerable.Range(0, modules.Count - 1).Where(i => modules[i].Kind == ModuleKind.Convolution).ToList();
         _layers = [.. hidden.Select((module, i) => new ConvLayer(parameters, gradient, modules[module], architecture.Height >> i, architecture.Width >> i))];
         _norms = [.. hidden.Select(i => new ChannelNorm(parameters, gradient, buffers, modules[i], modules[i + 1].Kind == ModuleKind.BatchNorm ? modules[i + 1] : null))];
-        _head = new Head(parameters, gradient, modules[^1]);
+        _head = IHeadLayer.Of(parameters, gradient, buffers, modules[^1]);
     }
 
     public Rows LogitGradient => _head.Gradient;

@@ -4,20 +4,20 @@ using Winnow.Numerics;
 namespace Winnow.Learning;
 
 /// <summary>The last layer with its bias: features to logits and back.</summary>
-internal sealed unsafe class Head(FlatVector parameters, FlatVector gradient, NetworkModule module)
+internal sealed unsafe class Head(FlatVector parameters, FlatVector gradient, NetworkModule module) : IHeadLayer
 {
     private readonly DenseLayer _layer = new(parameters, gradient, module);
     private readonly FlatRange _bias = module.Parameters[1];
     private AlignedBuffer _logits = new(0), _derivatives = new(0);
     private int _batch;
 
-    /// <summary>Elements from one row of features to the next.</summary>
+    /// <inheritdoc/>
     public int InputStride => _layer.InputStride;
 
-    /// <summary>The derivatives by the logits.</summary>
+    /// <inheritdoc/>
     public Rows Gradient => new(_derivatives.Data, _batch, _layer.Outputs, _layer.OutputStride);
 
-    /// <summary>Logits of a batch; the features' rows are padded.</summary>
+    /// <inheritdoc/>
     public Rows Forward(float* features, int batch)
     {
         int length = Gemm.PadRows(batch) * _layer.OutputStride;
@@ -32,7 +32,7 @@ internal sealed unsafe class Head(FlatVector parameters, FlatVector gradient, Ne
         return logits;
     }
 
-    /// <summary>Adds the gradients of weight and bias; computes the features' unless <paramref name="dFeatures"/> is null.</summary>
+    /// <inheritdoc/>
     public void Backward(float* features, float* dFeatures)
     {
         var bias = gradient.Values.Slice(_bias.Offset, _bias.Length);

@@ -8,7 +8,7 @@ internal sealed unsafe class MlpBackpropagation : IBackpropagation
 {
     private readonly DenseLayer[] _layers;
     private readonly ChannelNorm[] _norms;
-    private readonly Head _head;
+    private readonly IHeadLayer _head;
     private AlignedBuffer[] _inputs = [], _products = [], _derivatives = [];
     private int _batch, _capacity;
 
@@ -17,7 +17,7 @@ internal sealed unsafe class MlpBackpropagation : IBackpropagation
         var hidden = Enumerable.Range(0, modules.Count - 1).Where(i => modules[i].Kind == ModuleKind.Linear).ToList();
         _layers = [.. hidden.Select(i => new DenseLayer(parameters, gradient, modules[i]))];
         _norms = [.. hidden.Select(i => new ChannelNorm(parameters, gradient, buffers, modules[i], modules[i + 1].Kind == ModuleKind.BatchNorm ? modules[i + 1] : null))];
-        _head = new Head(parameters, gradient, modules[^1]);
+        _head = IHeadLayer.Of(parameters, gradient, buffers, modules[^1]);
     }
 
     public Rows LogitGradient => _head.Gradient;

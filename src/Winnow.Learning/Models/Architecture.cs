@@ -9,6 +9,10 @@ namespace Winnow.Learning;
 [JsonDerivedType(typeof(CnnArchitecture), "cnn")]
 public abstract record Architecture(int Outputs, bool BatchNorm)
 {
+    /// <summary>The head, where it is not a linear layer with bias.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public CosineHead? Cosine { get; init; }
+
     /// <summary>Values in one input row.</summary>
     [JsonIgnore]
     public abstract int Inputs { get; }
@@ -17,6 +21,15 @@ public abstract record Architecture(int Outputs, bool BatchNorm)
     [JsonIgnore]
     public abstract int Features { get; }
 }
+
+/// <summary>
+/// A head whose classes have frozen target vectors: the logits are a learned scale η times the cosines of the feature, or of a learned
+/// linear map of it, with the targets. Targets are zero, and so are their logits, until they are set (<c>head.targets</c> of
+/// <see cref="Network.LiveState"/>, rows of length 1); η (<c>head.scale</c>) starts at 10.
+/// </summary>
+/// <param name="Width">Values of a target.</param>
+/// <param name="Projected">Whether the features are mapped to the targets' width; needed unless they have it.</param>
+public sealed record CosineHead(int Width, bool Projected);
 
 /// <summary>A multi-layer perceptron: linear, [normalisation], ReLU per hidden layer; then the head.</summary>
 /// <param name="Width">Values in one input row.</param>

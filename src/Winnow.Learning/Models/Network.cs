@@ -314,10 +314,11 @@ public sealed class Network : IDisposable
     private Tensor Apply(NetworkModule module, Tensor h, IReadOnlyDictionary<string, Tensor>? weights = null)
     {
         var weight = Of(module.Parameters[0]);
-        var bias = Of(module.Parameters[1]);
+        var bias = Of(module.Parameters[^1]);
         return module.Kind switch
         {
             ModuleKind.Linear => F.linear(h, weight, bias),
+            ModuleKind.Cosine => CosineLogits.Of(module.Parameters.Count == 1 ? h : F.linear(h, weight), _views[module.Buffers[0].Name], bias),
             ModuleKind.Convolution => F.conv2d(h, weight, bias, padding: [1L, 1L]),
             _ => F.batch_norm(h, _views[module.Buffers[0].Name], _views[module.Buffers[1].Name], weight, bias,
                 UsesBatchStatistics(module, h), NormMomentum, NormEpsilon),

@@ -55,8 +55,20 @@ internal static class NetworkLayout
             default:
                 throw new ArgumentException($"unknown architecture {architecture.GetType().Name}", nameof(architecture));
         }
-        Add("head", ModuleKind.Linear, architecture.Outputs, architecture.Features);
+        if (architecture.Cosine is { } cosine)
+            modules.Add(Cosine(cosine, architecture, parameters, buffers));
+        else
+            Add("head", ModuleKind.Linear, architecture.Outputs, architecture.Features);
         return modules;
+    }
+
+    private static NetworkModule Cosine(CosineHead head, Architecture architecture, int parameters, int buffers)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(head.Width, 1);
+        if (!head.Projected && head.Width != architecture.Features)
+            throw new ArgumentException($"targets of {head.Width} values and features of {architecture.Features}: they are compared directly only when they are equally wide", nameof(head));
+        FlatRange[] map = head.Projected ? [new("head.weight", parameters, [head.Width, architecture.Features])] : [];
+        return new("head", ModuleKind.Cosine, [.. map, new("head.scale", parameters + map.Sum(m => m.Length), [1])], [new("head.targets", buffers, [architecture.Outputs, head.Width])]);
     }
 
     /// <summary>PyTorch's defaults: weights and biases uniform within 1/sqrt(fan-in), normalisation as the identity.</summary>
@@ -64,7 +76,7 @@ internal static class NetworkLayout
     {
         foreach (var module in modules)
         {
-            var (weight, bias) = (module.Parameters[0], module.Parameters[1]);
+            var (weight, bias) = (module.Parameters[0], module.Parameters[^1]);
             if (module.Kind == ModuleKind.BatchNorm)
             {
                 parameters.Slice(weight.Offset, weight.Length).Fill(1);
@@ -73,8 +85,15 @@ internal static class NetworkLayout
                 buffers.Slice(module.Buffers[1].Offset, module.Buffers[1].Length).Fill(1);
                 continue;
             }
+            if (module.Kind == ModuleKind.Cosine)
+            {
+                parameters[module.Parameters[^1].Offset] = 10;
+                buffers.Slice(module.Buffers[0].Offset, module.Buffers[0].Length).Clear();
+                if (module.Parameters.Count == 1)
+                    continue;
+            }
             double bound = 1 / Math.Sqrt((double)weight.Length / weight.Shape[0]);
-            foreach (ref float value in parameters.Slice(module.Offset, module.Length))
+            foreach (ref float value in parameters.Slice(module.Offset, module.Kind == ModuleKind.Cosine ? weight.Length : module.Length))
                 value = (float)(bound * (2 * random.NextDouble() - 1));
         }
     }

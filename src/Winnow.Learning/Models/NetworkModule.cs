@@ -11,6 +11,9 @@ public enum ModuleKind
 
     /// <summary>Batch normalisation.</summary>
     BatchNorm,
+
+    /// <summary>A head of frozen target vectors (<see cref="CosineHead"/>).</summary>
+    Cosine,
 }
 
 /// <summary>A named tensor that is a part of a flat vector.</summary>
@@ -42,10 +45,10 @@ public sealed class NetworkModule
     /// <summary>Kind of layer.</summary>
     public ModuleKind Kind { get; }
 
-    /// <summary>Weight and bias, as ranges of <see cref="Network.Parameters"/>.</summary>
+    /// <summary>Weight and bias, as ranges of <see cref="Network.Parameters"/>; of a cosine head its map, where it has one, and its scale.</summary>
     public IReadOnlyList<FlatRange> Parameters { get; }
 
-    /// <summary>Running mean and variance, as ranges of <see cref="Network.Buffers"/>; empty but for batch normalisation.</summary>
+    /// <summary>Running mean and variance, as ranges of <see cref="Network.Buffers"/>; of a cosine head its targets; else empty.</summary>
     public IReadOnlyList<FlatRange> Buffers { get; }
 
     /// <summary>First parameter of the module in the flat vector.</summary>
