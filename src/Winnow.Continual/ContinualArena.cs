@@ -7,7 +7,7 @@ namespace Winnow.Continual;
 /// <summary>The arena of continual learning: learning from a sequence without forgetting.</summary>
 public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
 {
-    private const string Boundaries = "task boundaries", NewClasses = "new classes in each task", Pretrained = "a pre-trained encoder", TaskTold = "the task of each test row";
+    private const string ClassLabels = "class labels", Frames = "frames", Boundaries = "task boundaries", NewClasses = "new classes in each task", Pretrained = "a pre-trained encoder", TaskTold = "the task of each test row";
 
     /// <summary>The catalogue.</summary>
     public ContinualArena()
@@ -42,6 +42,12 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
         Seed<SlcaOptions>("slca", "Slow Learner with Classifier Alignment", "Zhang, Wang, Kang, Chen and Wei, SLCA: Slow Learner with Classifier Alignment for Continual Learning on a Pre-trained Model, ICCV, arXiv 2303.05118", 2023,
             "Tunes a pre-trained encoder slowly and re-balances the head with features drawn from one normal distribution a class.", (s, o) => new Slca(s, o), Slca.Claims,
             needs: [Boundaries, NewClasses, Pretrained], tags: ["pre-trained", "no stored rows"]);
+        Baseline<NervOptions>("nerv", "NeRV, sequential fine-tuning", "Chen et al., NeRV: neural representations for videos, NeurIPS 2021, arXiv 2110.13903", 2021,
+            "Trains one neural video decoder on each video as it comes and does nothing against forgetting.", (s, o) => new Pfnr(s, o), [Frames, Boundaries], ["lower-bound"]);
+        Baseline<WsnOptions>("wsn", "Winning subnetworks", "Kang et al., Forget-free continual learning with winning subnetworks, ICML", 2022,
+            "Each video picks a sparse subnetwork of one decoder by learned scores and writes only into weights that no earlier video uses.", (s, o) => new Pfnr(s, o), [Frames, Boundaries], ["masks"]);
+        Seed<PfnrOptions>("pfnr", "Progressive Fourier Neural Representation", "Kang et al., Progressive Fourier Neural Representation for Sequential Video Compilation, ICLR, arXiv 2306.11305", 2024,
+            "Winning subnetworks of one video decoder, one of whose blocks works on frequencies: earlier videos decode exactly as before.", (s, o) => new Pfnr(s, o), Pfnr.Claims, [Frames, Boundaries], ["masks"]);
     }
 
     /// <inheritdoc/>
@@ -54,21 +60,23 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
     public override IReadOnlyList<TaskCard> Tasks { get; } =
     [
         new("class-incremental", "Class-incremental", "New classes arrive task by task; at the end every test row is classified among all classes, and nobody tells which task it came from.",
-            OptionsSchema.Of<StreamOptions>(), [Boundaries, NewClasses]),
+            OptionsSchema.Of<StreamOptions>(), [ClassLabels, Boundaries, NewClasses]),
         new("task-incremental", "Task-incremental", "New classes arrive task by task; a test row comes with its task and is classified among that task's classes.",
-            OptionsSchema.Of<StreamOptions>(), [Boundaries, NewClasses, TaskTold]),
+            OptionsSchema.Of<StreamOptions>(), [ClassLabels, Boundaries, NewClasses, TaskTold]),
         new("permuted", "Domain-incremental, permuted inputs", "Every task has all classes, its inputs shuffled by a permutation of its own; the first task is not shuffled.",
-            OptionsSchema.Of<DomainOptions>(), [Boundaries]),
+            OptionsSchema.Of<DomainOptions>(), [ClassLabels, Boundaries]),
         new("permuted-told", "Permuted inputs, the permutation told", "As 'permuted', but a test row comes with its task: for methods that keep something of their own for each task.",
-            OptionsSchema.Of<DomainOptions>(), [Boundaries, TaskTold]),
+            OptionsSchema.Of<DomainOptions>(), [ClassLabels, Boundaries, TaskTold]),
         new("rotated", "Domain-incremental, rotated images", "Every task has all classes, its images rotated further than those of the task before.",
-            OptionsSchema.Of<RotatedOptions>(), [Boundaries]),
+            OptionsSchema.Of<RotatedOptions>(), [ClassLabels, Boundaries]),
         new("online", "Online class-incremental", "New classes arrive task by task, in batches of ten rows that are seen once.",
-            OptionsSchema.Of<OnlineOptions>(), [Boundaries, NewClasses]),
+            OptionsSchema.Of<OnlineOptions>(), [ClassLabels, Boundaries, NewClasses]),
         new("blurry", "Blurry boundaries", "Classes fade in and out, rows are seen once, and nobody announces a task.",
-            OptionsSchema.Of<BlurryOptions>(), [NewClasses]),
+            OptionsSchema.Of<BlurryOptions>(), [ClassLabels, NewClasses]),
         new("pretrained", "Class-incremental on a pre-trained encoder", "An encoder is trained on some classes; the others arrive task by task.",
-            OptionsSchema.Of<PretrainedOptions>(), [Boundaries, NewClasses, Pretrained]),
+            OptionsSchema.Of<PretrainedOptions>(), [ClassLabels, Boundaries, NewClasses, Pretrained]),
+        new("video", "Videos one after another", "Each task is a video, learned as a function from session and time to a frame and asked for after every later one: scenes of moving images, or a folder with one folder of frames a video.",
+            OptionsSchema.Of<VideoOptions>(), [Frames, Boundaries]) { Metrics = Scoring.FrameCards },
     ];
 
     /// <inheritdoc/>
@@ -79,6 +87,9 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
     [
         new("accuracy", FigureKind.Lines, "Accuracy as tasks arrive", "accuracy", "tasks seen", "accuracy over the tasks seen", "A method that forgets falls; the band is the 95% interval over seeds."),
         new("matrix", FigureKind.Heatmap, "What is known of each task, and when", "R", "tested on task", "after training on task", "Read a column downwards: how a task's accuracy fades after it was learned, which is on the diagonal."),
+        new("psnr", FigureKind.Lines, "PSNR as videos arrive", "psnr", "videos seen", "PSNR over the videos seen, dB", "A method that forgets falls; the band is the 95% interval over seeds."),
+        new("psnr-matrix", FigureKind.Heatmap, "What is left of each video, and when", "psnr-matrix", "asked for video", "after learning video", "PSNR in dB. Read a column downwards: a method that does not forget keeps the value on the diagonal."),
+        new("overlap", FigureKind.Heatmap, "Which weights tasks share", "overlap", "with the task", "weights of task", "Share of the weights that the task of the row uses and the task of the column uses too."),
         new("sensitivity", FigureKind.Bars, "Which modules change at task boundaries", "sensitivity", "module", "change at boundaries / mean change", "The modules with tall bars are those that forget; they are worth repairing."),
     ];
 
@@ -86,9 +97,14 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
     public override DataSummary Inspect(string? source, TaskCard task, object taskOptions, DataReading reading, CancellationToken cancellation)
     {
         var data = DataSources.Open(source, reading, cancellation);
-        var options = (StreamOptions)taskOptions;
-        _ = StreamFactory.Groups(data, options); // the protocol must fit the data: says so now, not in every trial
-        StreamFactory.Check(data, task.Id, options);
+        // the protocol must fit the data: says so now, not in every trial
+        if (taskOptions is VideoOptions)
+            Videos.Check(data);
+        else
+        {
+            _ = StreamFactory.Groups(data, (StreamOptions)taskOptions);
+            StreamFactory.Check(data, task.Id, (StreamOptions)taskOptions);
+        }
         string where = source is null ? "digits" : Path.Exists(source) ? Path.GetFullPath(source) : source;
         return data.Summary(where, reading);
     }
@@ -96,7 +112,7 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
     /// <inheritdoc/>
     public override TrialResult Run(Trial trial, TrialContext context)
     {
-        var options = (StreamOptions)this.Task(trial.Task).Options.Bind(trial.TaskOptions, "task");
+        object options = this.Task(trial.Task).Options.Bind(trial.TaskOptions, "task");
         var data = DataSources.Open(trial.Data.Source, trial.Data.Reading, context.Cancellation);
         if (data.Hash != trial.Data.Hash)
             throw InputException.At(trial.Data.Source, $"content {data.Hash[..12]}", $"the content the study was planned with, {trial.Data.Hash[..12]}", "The file changed: start the study anew.");
@@ -106,6 +122,9 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
         if (learner.Inner is IReportsSeries reports)
             foreach (var (name, value, step) in reports.Series)
                 context.Metric(name, value, step);
+        if (learner.Inner is IReportsAccount accounts)
+            foreach (var (kind, amount) in accounts.Account)
+                context.Account.Add(kind, amount);
         KeptLearner.Save(learner, trial, prepared, context);
         return result;
     }
@@ -127,11 +146,14 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
 
     private void Baseline<TOptions>(string id, string title, string paper, int year, string summary, Func<LearnerSetup, TOptions, IContinualLearner> create,
         IReadOnlyList<string>? needs = null, IReadOnlyList<string>? tags = null) where TOptions : class, new() =>
-        Add(MethodKind.Baseline, id, title, paper, year, summary, create, null, needs, tags);
+        Add(MethodKind.Baseline, id, title, paper, year, summary, create, null, WithTargets(needs), tags);
 
     private void Seed<TOptions>(string id, string title, string paper, int year, string summary, Func<LearnerSetup, TOptions, IContinualLearner> create,
         IReadOnlyList<Claim> claims, IReadOnlyList<string>? needs = null, IReadOnlyList<string>? tags = null) where TOptions : class, new() =>
-        Add(MethodKind.Seed, id, title, paper, year, summary, create, claims, needs, tags);
+        Add(MethodKind.Seed, id, title, paper, year, summary, create, claims, WithTargets(needs), tags);
+
+    /// <summary>A method that does not learn frames learns class labels.</summary>
+    private static IReadOnlyList<string> WithTargets(IReadOnlyList<string>? needs) => needs?.Contains(Frames) == true ? needs : [ClassLabels, .. needs ?? []];
 }
 
 /// <summary>Options of a method that has none.</summary>
@@ -142,4 +164,11 @@ public interface IReportsSeries
 {
     /// <summary>Points (name, value, step); names with a slash make a family.</summary>
     IEnumerable<(string Name, double Value, long Step)> Series { get; }
+}
+
+/// <summary>A learner with costs of its own to account for at the end of a stream.</summary>
+public interface IReportsAccount
+{
+    /// <summary>Amounts by kind.</summary>
+    IEnumerable<(string Kind, double Amount)> Account { get; }
 }

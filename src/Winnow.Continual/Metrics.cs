@@ -4,9 +4,11 @@ namespace Winnow.Continual;
 
 /// <summary>
 /// The accuracy matrix of a stream of T tasks: <c>R[i, j]</c> is the accuracy, in [0, 1], on the test rows of task j after training on task i,
-/// and <c>R0[j]</c> that of the untrained learner. Every metric of the arena is computed from it.
+/// and <c>R0[j]</c> that of the untrained learner. Every metric of the arena is computed from it. Other scores than the accuracy are taken as well.
 /// </summary>
-public sealed class AccuracyMatrix(int tasks)
+/// <param name="tasks">Number of tasks T.</param>
+/// <param name="best">The largest score: 1 for an accuracy.</param>
+public sealed class AccuracyMatrix(int tasks, double best = 1)
 {
     private readonly double[,] _r = new double[tasks, tasks];
     private readonly double[] _r0 = new double[tasks];
@@ -20,8 +22,8 @@ public sealed class AccuracyMatrix(int tasks)
         get => i < 0 ? _r0[j] : _r[i, j];
         set
         {
-            if (!(value is >= 0 and <= 1))
-                throw new ArgumentOutOfRangeException(nameof(value), value, $"An accuracy is a fraction in [0, 1]; R[{i}, {j}] was given {value}.");
+            if (!(value >= 0 && value <= best))
+                throw new ArgumentOutOfRangeException(nameof(value), value, $"A score lies in [0, {best}]; R[{i}, {j}] was given {value}.");
             if (i < 0)
                 _r0[j] = value;
             else

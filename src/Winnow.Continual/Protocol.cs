@@ -19,13 +19,14 @@ internal static class Protocol
     {
         var (stream, rules, plan) = (prepared.Stream, prepared.Rules, prepared.Setup.Training);
         int tasks = stream.Tasks.Count;
-        var matrix = new AccuracyMatrix(tasks);
+        var scoring = prepared.Scoring;
+        var matrix = new AccuracyMatrix(tasks, scoring.Best);
         var order = context.Random("batches");
         var cost = StepReport.None;
         long rows = 0, done = 0;
         var training = new Stopwatch();
 
-        Evaluate(learner, stream, rules, matrix, -1, context);
+        Evaluate(learner, prepared, matrix, -1, context);
         for (int i = 0; i < tasks; i++)
         {
             var info = stream.Tasks[i].Info;
@@ -47,11 +48,11 @@ internal static class Protocol
             if (rules.Boundaries)
                 cost += learner.EndTask(info, train);
             training.Stop();
-            Evaluate(learner, stream, rules, matrix, i, context);
-            context.Metric("accuracy", matrix.SeenAccuracy(i), i + 1);
+            Evaluate(learner, prepared, matrix, i, context);
+            context.Metric(scoring.Name, matrix.SeenAccuracy(i), i + 1);
         }
 
-        var metrics = matrix.Values();
+        var metrics = scoring.Metrics(matrix);
         metrics["model_bytes"] = Bytes(learner, StateKind.Model);
         metrics["memory_bytes"] = Bytes(learner, StateKind.Memory) + Bytes(learner, StateKind.Statistics) + Bytes(learner, StateKind.Counter);
         metrics["sample_gradients"] = cost.Gradients;
@@ -65,8 +66,9 @@ internal static class Protocol
     }
 
     /// <summary>Row i of the matrix. Prediction must not change the learner: its state is hashed before and after.</summary>
-    private static void Evaluate(IContinualLearner learner, ContinualStream stream, StreamRules rules, AccuracyMatrix matrix, int i, TrialContext context)
+    private static void Evaluate(IContinualLearner learner, PreparedStream prepared, AccuracyMatrix matrix, int i, TrialContext context)
     {
+        var (stream, rules, scoring) = (prepared.Stream, prepared.Rules, prepared.Scoring);
         byte[] before = Hash(learner);
         int[] seen = [.. stream.Tasks.Take(i + 1).SelectMany(t => t.Info.Classes).Distinct()];
         foreach (var task in stream.Tasks)
@@ -77,35 +79,12 @@ internal static class Protocol
             var test = task.Test();
             using var x = test.X;
             using var y = test.Y;
-            matrix[i, j] = Accuracy(learner, test, rules.TaskKnownAtTest ? task.Info : null, among);
+            matrix[i, j] = scoring.Of(learner, test, rules.TaskKnownAtTest ? task.Info : null, among);
             if (i >= 0)
-                context.Metric($"R/{j + 1}", matrix[i, j], i + 1);
+                context.Metric($"{scoring.Matrix}/{j + 1}", matrix[i, j], i + 1);
         }
         if (!before.AsSpan().SequenceEqual(Hash(learner)))
             throw new InvalidOperationException("Predict changed the learner's state; a prediction must be pure.");
-    }
-
-    private static double Accuracy(IContinualLearner learner, Batch test, TaskInfo? task, IReadOnlyList<int>? among)
-    {
-        const int Rows = 1000;
-        long right = 0;
-        for (int start = 0; start < test.Count; start += Rows)
-        {
-            using var scope = NewDisposeScope();
-            var x = test.X.narrow(0, start, Math.Min(Rows, test.Count - start));
-            var y = test.Y.narrow(0, start, x.shape[0]);
-            var logits = learner.Predict(x, task);
-            if (logits.isnan().any().item<bool>())
-                throw new InvalidOperationException("The learner predicts NaN: its training diverged. Lower the learning rate or the strength of its regulariser.");
-            if (among is not null)
-            {
-                var index = tensor(among.Order().Select(c => (long)c).ToArray());
-                right += index.index_select(0, logits.index_select(1, index).argmax(1)).eq(y).sum().item<long>();
-            }
-            else
-                right += logits.argmax(1).eq(y).sum().item<long>();
-        }
-        return (double)right / test.Count;
     }
 
     /// <summary>SHA-256 over the names and bytes of a learner's state.</summary>

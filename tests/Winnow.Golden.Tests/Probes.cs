@@ -8,5 +8,7 @@ internal static class Probes
         {
             ["fpf/dynamics"] = ContinualProbes.ModuleDynamics,
             ["slca/ca"] = ContinualProbes.ClassifierAlignment,
+            ["pfnr/spectral"] = PfnrProbes.Spectral,
+            ["pfnr/subnet"] = PfnrProbes.Subnet,
         };
 }
