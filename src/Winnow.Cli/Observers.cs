@@ -16,7 +16,7 @@ internal sealed class QuietObserver : IRunObserver
 }
 
 /// <summary>One line for each trial that ends, and an estimate when it can first be made: for logs and pipes.</summary>
-internal sealed class PlainObserver(TextWriter output, int total, int parallel, MetricCard metric) : IRunObserver
+internal sealed class PlainObserver(TextWriter output, int total, int parallel, IArena arena) : IRunObserver
 {
     private int _ended;
 
@@ -26,6 +26,7 @@ internal sealed class PlainObserver(TextWriter output, int total, int parallel, 
 
     public void Ended(Trial trial, TrialOutcome outcome)
     {
+        var metric = arena.MetricsOf(trial.Task)[0];
         string result = outcome.Failure is { } reason ? $"FAILED, {reason}" : string.Create(CultureInfo.InvariantCulture, $"{metric.Title} {outcome.Metrics.GetValueOrDefault(metric.Name):F3}");
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"[{++_ended}/{total}] {trial.Task} {trial.Method} seed {trial.Seed}: {result}, {outcome.Usage.WallSeconds:F1} s, {outcome.Usage.PeakMemoryBytes / 1e6:F0} MB"));
         if (_ended == 1 && total > parallel)
@@ -34,11 +35,11 @@ internal sealed class PlainObserver(TextWriter output, int total, int parallel, 
 }
 
 /// <summary>A progress bar for the study and one for each running trial, on a terminal.</summary>
-internal sealed class LiveObserver(ProgressContext progress, int total, int parallel, MetricCard metric) : IRunObserver
+internal sealed class LiveObserver(ProgressContext progress, int total, int parallel, IArena arena) : IRunObserver
 {
     private readonly ProgressTask _all = progress.AddTask("study", maxValue: total);
     private readonly Dictionary<string, ProgressTask> _running = [];
-    private readonly Dictionary<string, List<double>> _results = [];
+    private readonly Dictionary<(string Task, string Method), List<double>> _results = [];
     private readonly long _started = Stopwatch.GetTimestamp();
     private int _failed;
 
@@ -63,22 +64,23 @@ internal sealed class LiveObserver(ProgressContext progress, int total, int para
             progress.RemoveTask(bar);
         if (outcome.Failure is null)
         {
-            if (!_results.TryGetValue(trial.Method, out var values))
-                _results[trial.Method] = values = [];
-            values.Add(outcome.Metrics.GetValueOrDefault(metric.Name));
+            if (!_results.TryGetValue((trial.Task, trial.Method), out var values))
+                _results[(trial.Task, trial.Method)] = values = [];
+            values.Add(outcome.Metrics.GetValueOrDefault(arena.MetricsOf(trial.Task)[0].Name));
         }
         else
             _failed++;
         _all.Increment(1);
-        var (best, value) = _results.Count == 0 ? ("none yet", double.NaN) : Best();
+        var (best, value) = Best(trial.Task);
         double left = Stopwatch.GetElapsedTime(_started).TotalSeconds / _all.Value * (total - _all.Value);
         _all.Description = Markup.Escape(string.Create(CultureInfo.InvariantCulture,
             $"{_all.Value:F0} of {total} trials, {parallel} at a time, {left:F0} s left; best so far {best} {value:F3}{(_failed > 0 ? $"; {_failed} failed" : "")}"));
     }
 
-    private (string, double) Best()
+    private (string, double) Best(string task)
     {
-        var ordered = _results.Select(r => (r.Key, Value: r.Value.Average())).OrderBy(r => metric.Better == Better.Higher ? -r.Value : r.Value);
-        return ordered.First();
+        bool higher = arena.MetricsOf(task)[0].Better == Better.Higher;
+        var means = _results.Where(r => r.Key.Task == task).Select(r => (r.Key.Method, Value: r.Value.Average())).ToList();
+        return means.Count == 0 ? ("none yet", double.NaN) : means.MinBy(r => higher ? -r.Value : r.Value);
     }
 }

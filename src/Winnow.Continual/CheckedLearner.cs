@@ -59,6 +59,11 @@ internal sealed class CheckedLearner(IContinualLearner inner, LearnerSetup setup
     private void Require(Batch batch, string name)
     {
         Require(batch.X, name);
+        if (setup.Frame is { } frame)
+        {
+            RequireFrames(batch, frame, name);
+            return;
+        }
         if (batch.Y.dtype != ScalarType.Int64 || batch.Y.dim() != 1 || batch.Y.shape[0] != batch.X.shape[0])
             throw new ArgumentException($"The labels are {Shape(batch.Y)}; expected Int64 [{batch.X.shape[0]}], one for each row.", name);
         using var labels = batch.Y.contiguous();
@@ -66,6 +71,22 @@ internal sealed class CheckedLearner(IContinualLearner inner, LearnerSetup setup
         int bad = values.IndexOfAnyExceptInRange(0, setup.Classes - 1);
         if (bad >= 0)
             throw new ArgumentException($"Row {bad} has the label {values[bad]}; expected 0 to {setup.Classes - 1}, the classes of the stream.", name);
+    }
+
+    private static void RequireFrames(Batch batch, IReadOnlyList<int> frame, string name)
+    {
+        int width = frame.Aggregate(1, (a, b) => a * b);
+        if (batch.Y.dtype != ScalarType.Float32 || batch.Y.dim() != 2 || batch.Y.shape[0] != batch.X.shape[0] || batch.Y.shape[1] != width)
+            throw new ArgumentException($"The frames are {Shape(batch.Y)}; expected Float32 [{batch.X.shape[0]}, {width}], {string.Join('x', frame)} values for each row.", name);
+        using var frames = batch.Y.contiguous();
+        var values = frames.Values<float>();
+        // Comparisons with NaN are false, so it is caught too.
+        if (TensorPrimitives.Min<float>(values) >= 0 && TensorPrimitives.Max<float>(values) <= 1)
+            return;
+        int bad = 0;
+        while (values[bad] is >= 0 and <= 1)
+            bad++;
+        throw new ArgumentException($"Row {bad / width}, value {bad % width} of its frame is {values[bad]}; expected values in [0, 1]: divide bytes by 255.", name);
     }
 
     private void Require(Tensor x, string name)

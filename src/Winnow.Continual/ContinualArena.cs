@@ -7,7 +7,7 @@ namespace Winnow.Continual;
 /// <summary>The arena of continual learning: learning from a sequence without forgetting.</summary>
 public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
 {
-    private const string Boundaries = "task boundaries", NewClasses = "new classes in each task", Pretrained = "a pre-trained encoder", TaskTold = "the task of each test row";
+    private const string ClassLabels = "class labels", Frames = "frames", Boundaries = "task boundaries", NewClasses = "new classes in each task", Pretrained = "a pre-trained encoder", TaskTold = "the task of each test row";
 
     /// <summary>The catalogue.</summary>
     public ContinualArena()
@@ -68,6 +68,12 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
             needs: [Boundaries, NewClasses, Pretrained], tags: ["pre-trained", "few-shot", "fixed head"]);
         Seed<LanguageGuidedOptions>("language-guided-cl", "LingoCL", "Ni, Zhao, Zhang, Hu, Meng, Zhang and Xiang, Enhancing Visual Continual Learning with Language-Guided Supervision, CVPR, arXiv 2403.16124", 2024,
             "Replaces the trainable head of any learner by frozen target vectors made from the class names.", (s, o) => new LanguageGuided(s, o), LanguageGuided.Claims, tags: ["fixed head", "class names"]);
+        Baseline<NervOptions>("nerv", "NeRV, sequential fine-tuning", "Chen et al., NeRV: neural representations for videos, NeurIPS 2021, arXiv 2110.13903", 2021,
+            "Trains one neural video decoder on each video as it comes and does nothing against forgetting.", (s, o) => new Pfnr(s, o), [Frames, Boundaries], ["lower-bound"]);
+        Baseline<WsnOptions>("wsn", "Winning subnetworks", "Kang et al., Forget-free continual learning with winning subnetworks, ICML", 2022,
+            "Each video picks a sparse subnetwork of one decoder by learned scores and writes only into weights that no earlier video uses.", (s, o) => new Pfnr(s, o), [Frames, Boundaries], ["masks"]);
+        Seed<PfnrOptions>("pfnr", "Progressive Fourier Neural Representation", "Kang et al., Progressive Fourier Neural Representation for Sequential Video Compilation, ICLR, arXiv 2306.11305", 2024,
+            "Winning subnetworks of one video decoder, one of whose blocks works on frequencies: earlier videos decode exactly as before.", (s, o) => new Pfnr(s, o), Pfnr.Claims, [Frames, Boundaries], ["masks"]);
     }
 
     /// <inheritdoc/>
@@ -80,27 +86,29 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
     public override IReadOnlyList<TaskCard> Tasks { get; } =
     [
         new("class-incremental", "Class-incremental", "New classes arrive task by task; at the end every test row is classified among all classes, and nobody tells which task it came from.",
-            OptionsSchema.Of<StreamOptions>(), [Boundaries, NewClasses]),
+            OptionsSchema.Of<StreamOptions>(), [ClassLabels, Boundaries, NewClasses]),
         new("task-incremental", "Task-incremental", "New classes arrive task by task; a test row comes with its task and is classified among that task's classes.",
-            OptionsSchema.Of<StreamOptions>(), [Boundaries, NewClasses, TaskTold]),
+            OptionsSchema.Of<StreamOptions>(), [ClassLabels, Boundaries, NewClasses, TaskTold]),
         new("permuted", "Domain-incremental, permuted inputs", "Every task has all classes, its inputs shuffled by a permutation of its own; the first task is not shuffled.",
-            OptionsSchema.Of<DomainOptions>(), [Boundaries]),
+            OptionsSchema.Of<DomainOptions>(), [ClassLabels, Boundaries]),
         new("permuted-told", "Permuted inputs, the permutation told", "As 'permuted', but a test row comes with its task: for methods that keep something of their own for each task.",
-            OptionsSchema.Of<DomainOptions>(), [Boundaries, TaskTold]),
+            OptionsSchema.Of<DomainOptions>(), [ClassLabels, Boundaries, TaskTold]),
         new("rotated", "Domain-incremental, rotated images", "Every task has all classes, its images rotated further than those of the task before.",
-            OptionsSchema.Of<RotatedOptions>(), [Boundaries]),
+            OptionsSchema.Of<RotatedOptions>(), [ClassLabels, Boundaries]),
         new("online", "Online class-incremental", "New classes arrive task by task, in batches of ten rows that are seen once.",
-            OptionsSchema.Of<OnlineOptions>(), [Boundaries, NewClasses]),
+            OptionsSchema.Of<OnlineOptions>(), [ClassLabels, Boundaries, NewClasses]),
         new("blurry", "Blurry boundaries", "Classes fade in and out, rows are seen once, and nobody announces a task.",
-            OptionsSchema.Of<BlurryOptions>(), [NewClasses]),
+            OptionsSchema.Of<BlurryOptions>(), [ClassLabels, NewClasses]),
         new("pretrained", "Class-incremental on a pre-trained encoder", "An encoder is trained on some classes; the others arrive task by task.",
-            OptionsSchema.Of<PretrainedOptions>(), [Boundaries, NewClasses, Pretrained]),
+            OptionsSchema.Of<PretrainedOptions>(), [ClassLabels, Boundaries, NewClasses, Pretrained]),
         new("recurring", "Recurring classes", "Hundreds of short tasks of a few classes that come back, one pass each; every few tasks each test row is classified among all classes, seen or not.",
-            OptionsSchema.Of<RecurringOptions>(), [Boundaries]),
+            OptionsSchema.Of<RecurringOptions>(), [ClassLabels, Boundaries]),
         new("returning", "Permuted inputs that return, unannounced", "All classes all the time, the inputs shuffled by one permutation after another, some of which come back; nobody announces a change.",
-            OptionsSchema.Of<ReturningOptions>(), []),
+            OptionsSchema.Of<ReturningOptions>(), [ClassLabels]),
         new("few-shot", "Few-shot class-incremental", "An encoder is trained on most classes, which come first with all their rows; then sessions bring a few classes each with a few rows of them.",
-            OptionsSchema.Of<FewShotOptions>(), [Boundaries, NewClasses, Pretrained]),
+            OptionsSchema.Of<FewShotOptions>(), [ClassLabels, Boundaries, NewClasses, Pretrained]),
+        new("video", "Videos one after another", "Each task is a video, learned as a function from session and time to a frame and asked for after every later one: scenes of moving images, or a folder with one folder of frames a video.",
+            OptionsSchema.Of<VideoOptions>(), [Frames, Boundaries]) { Metrics = Scoring.FrameCards },
     ];
 
     /// <inheritdoc/>
@@ -112,7 +120,8 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
         new("accuracy", FigureKind.Lines, "Accuracy as tasks arrive", "accuracy", "tasks seen", "accuracy over the tasks seen", "A method that forgets falls; the band is the 95% interval over seeds."),
         new("matrix", FigureKind.Heatmap, "What is known of each task, and when", "R", "tested on", "after training on task", "Read a column downwards: how a task's accuracy fades after it was learned, which is on the diagonal; where tasks come back there is a column for each class or domain."),
         new("harmonic", FigureKind.Lines, "Base and new classes in balance", "harmonic_mean", "tasks seen", "harmonic mean of base and new accuracy", "Few-shot only: high where the new classes are learned and the base is kept; the band is the 95% interval over seeds."),
-        new("matrix", FigureKind.Heatmap, "What is known of each task, and when", "R", "tested on task", "after training on task", "Read a column downwards: how a task's accuracy fades after it was learned, which is on the diagonal."),
+        new("psnr", FigureKind.Lines, "PSNR as videos arrive", "psnr", "videos seen", "PSNR over the videos seen, dB", "A method that forgets falls; the band is the 95% interval over seeds."),
+        new("psnr-matrix", FigureKind.Heatmap, "What is left of each video, and when", "psnr-matrix", "asked for video", "after learning video", "PSNR in dB. Read a column downwards: a method that does not forget keeps the value on the diagonal."),
         new("sensitivity", FigureKind.Bars, "Which modules change at task boundaries", "sensitivity", "module", "change at boundaries / mean change", "The modules with tall bars are those that forget; they are worth repairing."),
         new("overlap", FigureKind.Heatmap, "Which weights tasks share", "overlap", "also used by task", "of the weights of task", "A row says which share of a task's weights each task uses: what is left of the diagonal was reused, not learned anew."),
     ];
@@ -121,9 +130,14 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
     public override DataSummary Inspect(string? source, TaskCard task, object taskOptions, DataReading reading, CancellationToken cancellation)
     {
         var data = DataSources.Open(source, reading, cancellation);
-        var options = (StreamOptions)taskOptions;
-        _ = StreamFactory.Groups(data, options); // the protocol must fit the data: says so now, not in every trial
-        StreamFactory.Check(data, task.Id, options);
+        // the protocol must fit the data: says so now, not in every trial
+        if (taskOptions is VideoOptions)
+            Videos.Check(data);
+        else
+        {
+            _ = StreamFactory.Groups(data, (StreamOptions)taskOptions);
+            StreamFactory.Check(data, task.Id, (StreamOptions)taskOptions);
+        }
         string where = source is null ? "digits" : Path.Exists(source) ? Path.GetFullPath(source) : source;
         return data.Summary(where, reading);
     }
@@ -131,7 +145,7 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
     /// <inheritdoc/>
     public override TrialResult Run(Trial trial, TrialContext context)
     {
-        var options = (StreamOptions)this.Task(trial.Task).Options.Bind(trial.TaskOptions, "task");
+        object options = this.Task(trial.Task).Options.Bind(trial.TaskOptions, "task");
         var data = DataSources.Open(trial.Data.Source, trial.Data.Reading, context.Cancellation);
         if (data.Hash != trial.Data.Hash)
             throw InputException.At(trial.Data.Source, $"content {data.Hash[..12]}", $"the content the study was planned with, {trial.Data.Hash[..12]}", "The file changed: start the study anew.");
@@ -141,6 +155,9 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
         if (learner.Inner is IReportsSeries reports)
             foreach (var (name, value, step) in reports.Series)
                 context.Metric(name, value, step);
+        if (learner.Inner is IReportsAccount accounts)
+            foreach (var (kind, amount) in accounts.Account)
+                context.Account.Add(kind, amount);
         KeptLearner.Save(learner, trial, prepared, context);
         return result;
     }
@@ -162,15 +179,18 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
 
     /// <summary>What a service, which has no protocol, gives to a method: see <see cref="ContinualClassifier"/>.</summary>
     internal static IReadOnlyList<string> ServiceOffers(bool encoder, bool boundaries) =>
-        [NewClasses, TaskTold, .. boundaries ? [Boundaries] : Array.Empty<string>(), .. encoder ? [Pretrained] : Array.Empty<string>()];
+        [ClassLabels, NewClasses, TaskTold, .. boundaries ? [Boundaries] : Array.Empty<string>(), .. encoder ? [Pretrained] : Array.Empty<string>()];
 
     private void Baseline<TOptions>(string id, string title, string paper, int year, string summary, Func<LearnerSetup, TOptions, IContinualLearner> create,
         IReadOnlyList<string>? needs = null, IReadOnlyList<string>? tags = null) where TOptions : class, new() =>
-        Add(MethodKind.Baseline, id, title, paper, year, summary, create, null, needs, tags);
+        Add(MethodKind.Baseline, id, title, paper, year, summary, create, null, WithTargets(needs), tags);
 
     private void Seed<TOptions>(string id, string title, string paper, int year, string summary, Func<LearnerSetup, TOptions, IContinualLearner> create,
         IReadOnlyList<Claim> claims, IReadOnlyList<string>? needs = null, IReadOnlyList<string>? tags = null) where TOptions : class, new() =>
-        Add(MethodKind.Seed, id, title, paper, year, summary, create, claims, needs, tags);
+        Add(MethodKind.Seed, id, title, paper, year, summary, create, claims, WithTargets(needs), tags);
+
+    /// <summary>A method that does not learn frames learns class labels.</summary>
+    private static IReadOnlyList<string> WithTargets(IReadOnlyList<string>? needs) => needs?.Contains(Frames) == true ? needs : [ClassLabels, .. needs ?? []];
 }
 
 /// <summary>Options of a method that has none.</summary>
@@ -181,4 +201,11 @@ public interface IReportsSeries
 {
     /// <summary>Points (name, value, step); names with a slash make a family.</summary>
     IEnumerable<(string Name, double Value, long Step)> Series { get; }
+}
+
+/// <summary>A learner with costs of its own to account for at the end of a stream.</summary>
+public interface IReportsAccount
+{
+    /// <summary>Amounts by kind.</summary>
+    IEnumerable<(string Kind, double Amount)> Account { get; }
 }

@@ -7,7 +7,8 @@ namespace Winnow.Continual;
 /// <summary>
 /// The interface of the arena: something that learns from a sequence of tasks and answers for all of them.
 /// <para>Shapes: inputs are float32 [B, width] (images flattened as channel, row, column), labels int64 [B], logits float32 [B, classes],
-/// with the classes of the whole stream declared up front. The caller owns every tensor it passes and every tensor it gets.</para>
+/// with the classes of the whole stream declared up front. In a stream of frames a row is a coordinate, float32 [B, 2] of session and
+/// time, its target and its answer are values in [0, 1], float32 [B, values]. The caller owns every tensor it passes and every tensor it gets.</para>
 /// <para>A learner never sees test data, the clock or the console; its random numbers come from its set-up.</para>
 /// </summary>
 public interface IContinualLearner : IDisposable
@@ -23,7 +24,7 @@ public interface IContinualLearner : IDisposable
     /// <summary>The task is over: statistics, importance, masks, repairs. Never called in streams without boundaries.</summary>
     StepReport EndTask(TaskInfo task, Batch train);
 
-    /// <summary>Logits [B, classes] for inputs [B, width]. Pure: the state is the same before and after, to the byte.</summary>
+    /// <summary>Logits [B, classes], or frames [B, values], for inputs [B, width]. Pure: the state is the same before and after, to the byte.</summary>
     /// <param name="x">Inputs.</param>
     /// <param name="task">The task the inputs are known to come from, or null when that is not told.</param>
     torch.Tensor Predict(torch.Tensor x, TaskInfo? task = null);
@@ -37,12 +38,12 @@ public interface IContinualLearner : IDisposable
 
 /// <summary>A task of the stream.</summary>
 /// <param name="Id">Zero-based position.</param>
-/// <param name="Classes">Its class indices, ascending.</param>
+/// <param name="Classes">Its class indices, ascending; in a stream of frames the one video.</param>
 public sealed record TaskInfo(int Id, IReadOnlyList<int> Classes);
 
-/// <summary>Rows of the stream: inputs [B, width] and labels [B].</summary>
+/// <summary>Rows of the stream: inputs [B, width] and targets: labels [B], or frames [B, values].</summary>
 /// <param name="X">Inputs, float32.</param>
-/// <param name="Y">Labels, int64, indices into the classes of the whole stream.</param>
+/// <param name="Y">Labels, int64, indices into the classes of the whole stream; or frames, float32 in [0, 1].</param>
 /// <param name="FirstPass">False when these rows were already seen in an earlier epoch: a reservoir takes each row once.</param>
 public sealed record Batch(torch.Tensor X, torch.Tensor Y, bool FirstPass = true)
 {
@@ -134,11 +135,14 @@ public sealed record LearnerSetup
     /// <summary>What a row is: [channels, height, width] for images whose pixels lie where they belong, otherwise [<see cref="Width"/>].</summary>
     public IReadOnlyList<int> Shape { get => field ?? [Width]; init; }
 
-    /// <summary>Classes of the whole stream.</summary>
+    /// <summary>Classes of the whole stream; where targets are frames, its videos.</summary>
     public required int Classes { get; init; }
 
     /// <summary>Names of the classes in the order of the logits; empty where nobody gave them.</summary>
     public IReadOnlyList<string> LabelNames { get; init; } = [];
+
+    /// <summary>[channels, height, width] where the target of a row is a frame; null where it is a class label.</summary>
+    public IReadOnlyList<int>? Frame { get; init; }
 
     /// <summary>How the stream is trained.</summary>
     public required TrainingPlan Training { get; init; }

@@ -19,9 +19,11 @@ public sealed class KeptLearner : IDisposable
     private readonly Card _card;
     private readonly Standardiser _standardiser;
 
-    private KeptLearner(IContinualLearner learner, Card card, Standardiser standardiser) => (_learner, _card, _standardiser) = (learner, card, standardiser);
+    private readonly bool _frames;
 
-    /// <summary>The label names, in the order of the logits.</summary>
+    private KeptLearner(IContinualLearner learner, Card card, Standardiser standardiser, bool frames) => (_learner, _card, _standardiser, _frames) = (learner, card, standardiser, frames);
+
+    /// <summary>The label names, in the order of the logits; of a learner of videos, their names in the order they were learned.</summary>
     public IReadOnlyList<string> Labels => _card.Labels;
 
     /// <summary>The method's id.</summary>
@@ -58,9 +60,9 @@ public sealed class KeptLearner : IDisposable
         if (card.Schema != 1)
             throw InputException.At(path, $"schema {card.Schema}", "schema 1", "A newer winnow kept it: use that one.");
         var arena = new ContinualArena();
-        var options = (StreamOptions)arena.Task(card.Task).Options.Bind(card.TaskOptions, "task");
+        object bound = arena.Task(card.Task).Options.Bind(card.TaskOptions, "task");
         var standardiser = Standardiser.FromJson(card.Standardiser.ToJsonString(), path);
-        var setup = new LearnerSetup
+        var setup = bound is StreamOptions options ? new LearnerSetup
         {
             Network = () => StreamFactory.Network(card.Layout.Shape, card.Labels.Count, options, new SeededRandom(0, "overwritten")),
             Pretrained = options is PretrainedOptions,
@@ -70,7 +72,7 @@ public sealed class KeptLearner : IDisposable
             LabelNames = card.Labels,
             Training = card.Training,
             Random = purpose => new SeededRandom(0, purpose),
-        };
+        } : Videos.Setup(card.Layout.Shape, card.Labels.Count, card.Training, purpose => new SeededRandom(0, purpose));
         var learner = arena.Create(card.Method, card.Options, setup);
         try
         {
@@ -81,12 +83,14 @@ public sealed class KeptLearner : IDisposable
             learner.Dispose();
             throw;
         }
-        return new(learner, card, standardiser);
+        return new(learner, card, standardiser, frames: setup.Frame is not null);
     }
 
     /// <summary>Predicts the rows of a file, with or without a label column.</summary>
     public IEnumerable<Prediction> Predict(string source, DataReading? reading = null, CancellationToken cancellation = default)
     {
+        if (_frames)
+            throw InputException.At(source, $"rows for '{_card.Method}', which was kept from the task '{_card.Task}'", "a learner that predicts labels", "It answers with frames: in C#, KeptLearner.Frame decodes them.");
         var rows = DataSources.OpenRows(source, reading ?? new(), _card.Layout, cancellation);
         const int Chunk = 1000;
         for (int start = 0; start < rows.Count; start += Chunk)
@@ -104,6 +108,8 @@ public sealed class KeptLearner : IDisposable
     /// <exception cref="ArgumentException">The length is not a multiple of the row width.</exception>
     public IReadOnlyList<(string Label, double Confidence)> PredictRows(ReadOnlySpan<float> values)
     {
+        if (_frames)
+            throw new InvalidOperationException("This learner answers with frames, not labels; call Frame.");
         int width = _card.Layout.Width;
         if (values.Length % width != 0)
             throw new ArgumentException($"{values.Length} values are not a whole number of rows of {width}.", nameof(values));
@@ -115,6 +121,20 @@ public sealed class KeptLearner : IDisposable
         long[] labels = best.data<long>().ToArray();
         float[] certain = confidence.data<float>().ToArray();
         return [.. labels.Zip(certain, (l, c) => (_card.Labels[(int)l], (double)c))];
+    }
+
+    /// <summary>A frame of a video that was learned: values [channels, height, width], row-major, in [0, 1].</summary>
+    /// <param name="video">Its place in <see cref="Labels"/>.</param>
+    /// <param name="time">When, from 0 for the first frame; frame i of n was learned at i/n.</param>
+    /// <exception cref="InvalidOperationException">The learner predicts labels.</exception>
+    public float[] Frame(int video, double time)
+    {
+        if (!_frames)
+            throw new InvalidOperationException("This learner predicts labels, not frames; call Predict or PredictRows.");
+        ArgumentOutOfRangeException.ThrowIfNegative(video);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(video, Labels.Count);
+        using var scope = NewDisposeScope();
+        return _learner.Predict(tensor(new[] { (video + 1f) / (Labels.Count + 1), (float)time }).reshape(1, 2)).data<float>().ToArray();
     }
 
     /// <inheritdoc/>

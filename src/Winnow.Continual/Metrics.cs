@@ -6,7 +6,7 @@ namespace Winnow.Continual;
 /// The accuracy matrix of a stream: <c>R[i, j]</c> is the accuracy, in [0, 1], on the rows of test j at the i-th time of testing, and
 /// <c>R0[j]</c> that of the untrained learner. Every metric of the arena is computed from it. In most streams there is a test for each of T
 /// tasks and testing after each, so that the matrix is square and test j is learned in row j; in general ℓ(j) is the first row after
-/// which the content of test j had been trained on.
+/// which the content of test j had been trained on. Other scores than the accuracy are taken as well, up to <see cref="Best"/>.
 /// </summary>
 public sealed class AccuracyMatrix
 {
@@ -42,6 +42,9 @@ public sealed class AccuracyMatrix
     /// <summary>After which tasks there is testing, zero-based: one a row.</summary>
     public IReadOnlyList<int> Rows => _rows;
 
+    /// <summary>The largest score: 1 for an accuracy.</summary>
+    public double Best { get; init; } = 1;
+
     /// <summary>Number of tests: columns.</summary>
     public int Tests => _r0.Length;
 
@@ -51,8 +54,8 @@ public sealed class AccuracyMatrix
         get => i < 0 ? _r0[j] : _r[i, j];
         set
         {
-            if (!(value is >= 0 and <= 1))
-                throw new ArgumentOutOfRangeException(nameof(value), value, $"An accuracy is a fraction in [0, 1]; R[{i}, {j}] was given {value}.");
+            if (!(value >= 0 && value <= Best))
+                throw new ArgumentOutOfRangeException(nameof(value), value, $"A score lies in [0, {Best}]; R[{i}, {j}] was given {value}.");
             if (i < 0)
                 _r0[j] = value;
             else

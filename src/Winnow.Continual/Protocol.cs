@@ -20,15 +20,16 @@ internal static class Protocol
     {
         var (stream, rules, plan) = (prepared.Stream, prepared.Rules, prepared.Setup.Training);
         int tasks = stream.Tasks.Count;
+        var scoring = prepared.Scoring;
         var matrix = new AccuracyMatrix([.. Enumerable.Range(0, tasks).Where(i => i == tasks - 1 || (i + 1) % stream.TestEvery == 0)],
-            [.. stream.Tests.Select(t => t.Learned)], [.. stream.Tests.Select(t => t.Asked)]);
+            [.. stream.Tests.Select(t => t.Learned)], [.. stream.Tests.Select(t => t.Asked)]) { Best = scoring.Best };
         var order = context.Random("batches");
         var cost = StepReport.None;
         long rows = 0, done = 0;
         int next = 0; // row of the matrix
         var training = new Stopwatch();
 
-        Evaluate(learner, stream, rules, matrix, -1, context);
+        Evaluate(learner, prepared, matrix, -1, context);
         for (int i = 0; i < tasks; i++)
         {
             var info = stream.Tasks[i].Info;
@@ -52,14 +53,14 @@ internal static class Protocol
             training.Stop();
             if (i != matrix.Rows[next])
                 continue;
-            Evaluate(learner, stream, rules, matrix, next, context);
-            context.Metric("accuracy", matrix.SeenAccuracy(next), i + 1);
+            Evaluate(learner, prepared, matrix, next, context);
+            context.Metric(scoring.Name, matrix.SeenAccuracy(next), i + 1);
             if (rules.BaseFirst && next > 0)
                 context.Metric("harmonic_mean", matrix.HarmonicMean(next), i + 1);
             next++;
         }
 
-        var metrics = matrix.Values();
+        var metrics = scoring.Metrics(matrix);
         metrics["model_bytes"] = Bytes(learner, StateKind.Model);
         metrics["memory_bytes"] = Bytes(learner, StateKind.Memory) + Bytes(learner, StateKind.Statistics) + Bytes(learner, StateKind.Counter);
         metrics["sample_gradients"] = cost.Gradients;
@@ -73,8 +74,9 @@ internal static class Protocol
     }
 
     /// <summary>A row of the matrix, −1 for the untrained learner. Prediction must not change the learner: its state is hashed before and after.</summary>
-    private static void Evaluate(IContinualLearner learner, ContinualStream stream, StreamRules rules, AccuracyMatrix matrix, int row, TrialContext context)
+    private static void Evaluate(IContinualLearner learner, PreparedStream prepared, AccuracyMatrix matrix, int row, TrialContext context)
     {
+        var (stream, rules, scoring) = (prepared.Stream, prepared.Rules, prepared.Scoring);
         byte[] before = Hash(learner);
         int i = row < 0 ? -1 : matrix.Rows[row];
         int[] seen = [.. stream.Tasks.Take(i + 1).SelectMany(t => t.Info.Classes).Distinct()];
@@ -86,35 +88,12 @@ internal static class Protocol
             var test = make();
             using var x = test.X;
             using var y = test.Y;
-            matrix[row, j] = Accuracy(learner, test, rules.TaskKnownAtTest ? info : null, among);
+            matrix[row, j] = scoring.Of(learner, test, rules.TaskKnownAtTest ? info : null, among);
             if (row >= 0)
-                context.Metric($"R/{name}", matrix[row, j], i + 1);
+                context.Metric($"{scoring.Matrix}/{name}", matrix[row, j], i + 1);
         }
         if (!before.AsSpan().SequenceEqual(Hash(learner)))
             throw new InvalidOperationException("Predict changed the learner's state; a prediction must be pure.");
-    }
-
-    private static double Accuracy(IContinualLearner learner, Batch test, TaskInfo? task, IReadOnlyList<int>? among)
-    {
-        const int Rows = 1000;
-        long right = 0;
-        for (int start = 0; start < test.Count; start += Rows)
-        {
-            using var scope = NewDisposeScope();
-            var x = test.X.narrow(0, start, Math.Min(Rows, test.Count - start));
-            var y = test.Y.narrow(0, start, x.shape[0]);
-            var logits = learner.Predict(x, task);
-            if (logits.isnan().any().item<bool>())
-                throw new InvalidOperationException("The learner predicts NaN: its training diverged. Lower the learning rate or the strength of its regulariser.");
-            if (among is not null)
-            {
-                var index = tensor(among.Order().Select(c => (long)c).ToArray());
-                right += index.index_select(0, logits.index_select(1, index).argmax(1)).eq(y).sum().item<long>();
-            }
-            else
-                right += logits.argmax(1).eq(y).sum().item<long>();
-        }
-        return (double)right / test.Count;
     }
 
     /// <summary>SHA-256 over the names and bytes of a learner's state.</summary>

@@ -105,7 +105,11 @@ public sealed record Claim
 /// <param name="Summary">One or two sentences: what is learned, in which order, what is asked at the end.</param>
 /// <param name="Options">The protocol's options (<c>--set task.NAME=VALUE</c>).</param>
 /// <param name="Offers">What the protocol gives to methods, matched with <see cref="MethodCard.Needs"/>.</param>
-public sealed record TaskCard(string Id, string Title, string Summary, OptionsSchema Options, IReadOnlyList<string> Offers);
+public sealed record TaskCard(string Id, string Title, string Summary, OptionsSchema Options, IReadOnlyList<string> Offers)
+{
+    /// <summary>The numbers its trials report, the ranking one first, where they are not those of the arena; null where they are.</summary>
+    public IReadOnlyList<MetricCard>? Metrics { get; init; }
+}
 
 /// <summary>A number every trial of an arena reports.</summary>
 /// <param name="Name">Key, e.g. <c>accuracy</c>.</param>

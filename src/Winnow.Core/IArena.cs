@@ -15,7 +15,7 @@ public interface IArena
     /// <summary>The methods and baselines.</summary>
     IReadOnlyList<MethodCard> Methods { get; }
 
-    /// <summary>The metrics; the first decides the ranking.</summary>
+    /// <summary>The metrics of every task that brings none of its own; the first decides the ranking.</summary>
     IReadOnlyList<MetricCard> Metrics { get; }
 
     /// <summary>The figures of the report.</summary>
@@ -132,6 +132,9 @@ public static class ArenaCatalogue
     /// <summary>The task card of an id.</summary>
     public static TaskCard Task(this IArena arena, string id) =>
         arena.Tasks.FirstOrDefault(t => t.Id == id) ?? throw InputException.Unknown("task", id, arena.Tasks.Select(t => t.Id), "winnow arenas");
+
+    /// <summary>The metrics of a task: its own, or those of the arena; the first decides the ranking.</summary>
+    public static IReadOnlyList<MetricCard> MetricsOf(this IArena arena, string task) => arena.Tasks.FirstOrDefault(t => t.Id == task)?.Metrics ?? arena.Metrics;
 
     /// <summary>Why a method cannot run on a task, or null when it can.</summary>
     public static string? Refusal(this MethodCard method, TaskCard task)

@@ -74,6 +74,9 @@ public sealed class LabelledData
     /// <summary>Where the publisher fixed a split: the first rows are for training, the rest for testing.</summary>
     public int? TrainCount { get; init; }
 
+    /// <summary>Whether each class was a folder of image files, its rows in the order of their names: it may hold the frames of a video.</summary>
+    public bool FromFolders { get; init; }
+
     /// <summary>What one example looks like; kept with a model.</summary>
     public ExampleLayout Layout => Rows.Layout;
 

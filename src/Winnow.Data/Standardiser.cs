@@ -25,6 +25,15 @@ public sealed class Standardiser
     /// <summary>Numbers per example.</summary>
     public int Width => _mean.Length * _run;
 
+    /// <summary>Leaves examples as they are.</summary>
+    /// <param name="features">Numbers per example.</param>
+    public static Standardiser Identity(int features)
+    {
+        var scale = new float[features];
+        Array.Fill(scale, 1);
+        return new(new float[features], scale, 1);
+    }
+
     /// <summary>Takes mean and deviation from training rows, in double precision and two passes. O(rows · width) time, a block of rows of memory.</summary>
     /// <param name="data">The data.</param>
     /// <param name="trainingRows">At least one row.</param>

@@ -71,8 +71,8 @@ public sealed class Comparison
     /// <summary>The arena.</summary>
     public IArena Arena { get; }
 
-    /// <summary>The metric that ranks.</summary>
-    public MetricCard Primary => Arena.Metrics[0];
+    /// <summary>The metric that ranks the rows of a task.</summary>
+    public MetricCard PrimaryOf(string task) => Arena.MetricsOf(task)[0];
 
     /// <summary>The rows, task by task, best first; rows without a finished trial come last.</summary>
     public IReadOnlyList<ComparisonRow> Rows { get; }
@@ -95,7 +95,7 @@ public sealed class Comparison
     /// <summary>Compares the rows of a study.</summary>
     public static Comparison Of(StudyInfo info, IArena arena, IReadOnlyList<StudyRow> rows)
     {
-        var compared = rows.GroupBy(r => r.Task).SelectMany(task => OfTask(arena.Metrics[0], [.. task.Select(Summarise)])).ToList();
+        var compared = rows.GroupBy(r => r.Task).SelectMany(task => OfTask(arena.MetricsOf(task.Key)[0], [.. task.Select(Summarise)])).ToList();
         return new(info, arena, compared, [.. rows.SelectMany(r => r.Failed)]);
     }
 

@@ -76,7 +76,7 @@ public static class ComparisonCsv
     /// <summary>Writes the file, whole or not at all.</summary>
     public static void Write(string path, Comparison comparison)
     {
-        string[] metrics = [.. comparison.Arena.Metrics.Select(m => m.Name)];
+        string[] metrics = [.. comparison.Tasks.SelectMany(comparison.Arena.MetricsOf).Select(m => m.Name).Distinct()];
         string[] accounts = [.. comparison.Rows.SelectMany(r => r.Account.Keys).Distinct().Order(StringComparer.Ordinal)];
         using var text = new StringWriter(CultureInfo.InvariantCulture);
         using (var csv = CsvWriter.Create(text, new CsvWriterOptions(), leaveOpen: true))

@@ -11,7 +11,7 @@ public static class Verdict
     /// <summary>The verdict sentence by sentence; the first says who wins.</summary>
     internal static IReadOnlyList<string> Sentences(Comparison comparison, string task)
     {
-        var metric = comparison.Primary;
+        var metric = comparison.PrimaryOf(task);
         var rows = comparison.RowsOf(task);
         var competitors = rows.Where(r => !Comparison.IsBound(r.Row) && Has(r, metric)).ToList();
         if (competitors.Count == 0)

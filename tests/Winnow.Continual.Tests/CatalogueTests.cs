@@ -16,7 +16,7 @@ public sealed class CatalogueTests
         foreach (var card in Arena.Methods)
             foreach (var options in Variants(card.Options))
             {
-                using var stream = new SmallStream("pretrained");
+                using var stream = new SmallStream(SmallStream.TaskFor(card.Id));
                 using var learner = Arena.Create(card.Id, options, stream.Setup);
                 Visit(learner, used, []);
             }
@@ -51,7 +51,7 @@ public sealed class CatalogueTests
                 var task = Arena.Task(claim.Task);
                 Assert.Null(card.Refusal(task));
                 Assert.Null(Arena.Method(claim.Baseline).Refusal(task));
-                Assert.Contains(Arena.Metrics, m => m.Name == claim.Metric);
+                Assert.Contains(Arena.MetricsOf(claim.Task), m => m.Name == claim.Metric);
                 card.Options.Bind(claim.MethodOptions, card.Id);
                 Arena.Method(claim.Baseline).Options.Bind(claim.BaselineOptions, claim.Baseline);
                 task.Options.Bind(claim.TaskOptions, "task");

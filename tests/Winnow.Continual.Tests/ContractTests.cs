@@ -11,7 +11,7 @@ public sealed class ContractTests
     private static readonly ContinualArena Arena = new();
 
     public static TheoryData<string, string> MethodsAndTasks => [.. from method in Arena.Methods
-                                                                   from task in (string[])["class-incremental", "task-incremental", "permuted", "permuted-told", "blurry", "pretrained", "recurring", "returning", "few-shot"]
+                                                                   from task in (string[])["class-incremental", "task-incremental", "permuted", "permuted-told", "blurry", "pretrained", "recurring", "returning", "few-shot", "video"]
                                                                    where method.Refusal(Arena.Task(task)) is null
                                                                    from choice in Techniques(method, task)
                                                                    select (choice, task)];
@@ -65,7 +65,7 @@ public sealed class ContractTests
 
         Assert.Equal(Protocol.Hash(whole), Protocol.Hash(resumed));
         using var scope = NewDisposeScope();
-        var x = TestData.Rows(20).X;
+        var x = stream.Rows(20).X;
         Assert.Equal(whole.Predict(x).bytes, resumed.Predict(x).bytes);
     }
 
@@ -77,7 +77,7 @@ public sealed class ContractTests
         using var silent = Create(method, stream);
         var (order, sameOrder) = (new SeededRandom(3, "order"), new SeededRandom(3, "order"));
         using var scope = NewDisposeScope();
-        var x = TestData.Rows(20).X;
+        var x = stream.Rows(20).X;
         for (int i = 0; i < stream.Tasks.Count; i++)
         {
             asked.Predict(x);
@@ -89,7 +89,7 @@ public sealed class ContractTests
     }
 
     [Theory, MemberData(nameof(MethodsAndTasks))]
-    public void Logits_are_finite_one_row_each_and_do_not_depend_on_the_other_rows(string method, string task)
+    public void Answers_are_finite_one_row_each_and_do_not_depend_on_the_other_rows(string method, string task)
     {
         using var stream = new SmallStream(task);
         using var learner = Create(method, stream);
@@ -100,7 +100,7 @@ public sealed class ContractTests
             if (i >= 0)
                 stream.Train(learner, i, new SeededRandom(3, "order"));
             var logits = learner.Predict(x);
-            Assert.Equal((ScalarType.Float32, 2L, x.shape[0], 4L), (logits.dtype, logits.dim(), logits.shape[0], logits.shape[1]));
+            Assert.Equal((ScalarType.Float32, 2L, x.shape[0], (long)stream.Answers), (logits.dtype, logits.dim(), logits.shape[0], logits.shape[1]));
             Assert.True(logits.isfinite().all().item<bool>());
             Assert.False(logits.requires_grad);
             Assert.True(logits.narrow(0, 1, 2).allclose(learner.Predict(x.narrow(0, 1, 2)), rtol: 1e-4, atol: 1e-4));
@@ -125,7 +125,7 @@ public sealed class ContractTests
     {
         if (!Arena.Method(method).Options.Has("buffer-size"))
             return; // it declares none
-        using var stream = new SmallStream("pretrained");
+        using var stream = new SmallStream(SmallStream.TaskFor(method));
         using var learner = Create(method, stream, new() { ["buffer-size"] = 7 });
         stream.Train(learner);
         Assert.All(learner.State.Where(s => s.Kind == StateKind.Memory), s => Assert.InRange(s.Value.shape[0], 0, 7));
@@ -146,7 +146,7 @@ public sealed class ContractTests
             using var learner = Create(method, stream);
             stream.Train(learner);
             using var scope = NewDisposeScope();
-            learner.Predict(TestData.Rows(5).X);
+            learner.Predict(stream.Rows(5).X);
         }
     }
 
@@ -186,7 +186,7 @@ public sealed class ContractTests
     public async Task A_cancelled_trial_ends_with_the_next_call(string method)
     {
         using var cancelled = new CancellationTokenSource();
-        using var stream = new SmallStream("pretrained", cancellation: cancelled.Token);
+        using var stream = new SmallStream(SmallStream.TaskFor(method), cancellation: cancelled.Token);
         using var learner = Create(method, stream);
         await cancelled.CancelAsync();
         Assert.ThrowsAny<OperationCanceledException>(() => stream.Train(learner));
@@ -208,9 +208,9 @@ public sealed class ContractTests
     [Theory, MemberData(nameof(BadRows))]
     public void What_no_learner_can_use_is_refused_by_all_with_its_place_and_changes_nothing(string kind, string message)
     {
-        foreach (var method in Arena.Methods)
+        foreach (var method in Arena.Methods.Where(m => m.Needs.Contains("class labels")))
         {
-            using var stream = new SmallStream("pretrained");
+            using var stream = new SmallStream(SmallStream.TaskFor(method.Id));
             using var learner = Create(method.Id, stream);
             using var scope = NewDisposeScope();
             byte[] before = Protocol.Hash(learner);
@@ -223,6 +223,52 @@ public sealed class ContractTests
             Assert.Equal(before, Protocol.Hash(learner));
         }
     }
+
+    public static TheoryData<string, string> BadFrames => new()
+    {
+        { "coordinate", "Row 1, column 0 is NaN" },
+        { "width", "expected Float32 [rows, 2]" },
+        { "NaN", "Row 2, value 3 of its frame is NaN; expected values in [0, 1]" },
+        { "bytes", "Row 0, value 5 of its frame is 255" },
+        { "negative", "of its frame is -0.5" },
+        { "type", "expected Float32 [4, 64]" },
+        { "labels", "The frames are Int64 [4]" },
+        { "missing", "expected Float32 [4, 64]" },
+    };
+
+    [Theory, MemberData(nameof(BadFrames))]
+    public void Frames_that_no_learner_can_use_are_refused_by_all_with_their_place_and_change_nothing(string kind, string message)
+    {
+        foreach (var method in Arena.Methods.Where(m => m.Needs.Contains("frames")))
+        {
+            using var stream = new SmallStream("video");
+            using var learner = Create(method.Id, stream);
+            using var scope = NewDisposeScope();
+            byte[] before = Protocol.Hash(learner);
+            var (x, y, _) = stream.Rows(4);
+            switch (kind)
+            {
+                case "coordinate": x[1, 0] = float.NaN; break;
+                case "width": x = x.narrow(1, 0, 1); break;
+                case "NaN": y[2, 3] = float.NaN; break;
+                case "bytes": y[0, 5] = 255; break;
+                case "negative": y[3, 63] = -0.5f; break;
+                case "type": y = y.to_type(ScalarType.Float64); break;
+                case "labels": y = zeros(4, ScalarType.Int64); break;
+                case "missing": y = y.narrow(0, 0, 3); break;
+                default: throw new ArgumentException(kind, nameof(kind));
+            }
+            var bad = new Batch(x, y);
+            Assert.Contains(message, Assert.ThrowsAny<ArgumentException>(() => learner.Observe(bad)).Message, StringComparison.Ordinal);
+            Assert.ThrowsAny<ArgumentException>(() => learner.BeginTask(stream.Tasks[0].Info, bad));
+            Assert.ThrowsAny<ArgumentException>(() => learner.EndTask(stream.Tasks[0].Info, bad));
+            Assert.Equal(before, Protocol.Hash(learner));
+        }
+    }
+
+    [Fact]
+    public void Every_method_learns_either_class_labels_or_frames_and_every_task_gives_one() =>
+        Assert.All(Arena.Methods.Select(m => m.Needs).Concat(Arena.Tasks.Select(t => t.Offers)), o => Assert.Single(o, n => n is "class labels" or "frames"));
 
     [Theory, InlineData(), InlineData(4), InlineData(0, -1)]
     public void A_task_of_no_class_or_of_classes_the_stream_has_not_is_refused(params int[] classes)

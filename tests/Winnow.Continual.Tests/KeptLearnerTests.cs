@@ -81,6 +81,22 @@ public sealed class KeptLearnerTests : IDisposable
         Assert.Throws<ArgumentException>(() => kept.PredictRows(new float[TestData.Width + 1]));
     }
 
+    [Theory, InlineData("nerv"), InlineData("pfnr")]
+    public void A_kept_learner_of_videos_decodes_the_same_frames_to_the_bit_and_predicts_no_labels(string method)
+    {
+        using var stream = new SmallStream("video");
+        using var expected = Keep(stream, method, "video");
+        using var kept = KeptLearner.Load(_folder);
+        using var scope = NewDisposeScope();
+        var test = stream.Tasks[1].Test();
+        var answers = expected.Predict(test.X.narrow(0, 2, 1));
+        Assert.Equal(answers.data<float>().ToArray(), kept.Frame(1, test.X[2, 1].item<float>()));
+        Assert.Equal(stream.Prepared.Stream.Data.LabelNames, kept.Labels);
+        Assert.Throws<ArgumentOutOfRangeException>(() => kept.Frame(2, 0));
+        Assert.Throws<InvalidOperationException>(() => kept.PredictRows(new float[64]));
+        Assert.Contains("KeptLearner.Frame", Assert.Throws<InputException>(() => kept.Predict("rows.csv", cancellation: TestContext.Current.CancellationToken).ToList()).Message, StringComparison.Ordinal);
+    }
+
     private CheckedLearner Keep(SmallStream stream, string method, string task)
     {
         var arena = new ContinualArena();
@@ -88,7 +104,7 @@ public sealed class KeptLearnerTests : IDisposable
         var options = card.Options.Canonical(card.Options.Bind([], method));
         var learner = arena.Create(method, options, stream.Setup);
         stream.Train(learner);
-        var trial = new Trial("continual", task, stream.Task.Options.Canonical(stream.Options), method, options, 1, new("blobs", stream.Data.Hash, new()), "code", 1);
+        var trial = new Trial("continual", task, stream.Task.Options.Canonical(task == "video" ? SmallStream.SmallVideos : stream.Options), method, options, 1, new("blobs", stream.Data.Hash, new()), "code", 1);
         KeptLearner.Save(learner, trial, stream.Prepared, new TrialContext(1, _folder, _ => { }, TestContext.Current.CancellationToken));
         return learner;
     }

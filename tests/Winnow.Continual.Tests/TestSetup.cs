@@ -40,14 +40,24 @@ internal sealed class SmallStream : IDisposable
     public SmallStream(string task = "class-incremental", Func<StreamOptions, StreamOptions>? options = null, LabelledData? data = null, ulong seed = 1, CancellationToken? cancellation = null)
     {
         Task = new ContinualArena().Task(task);
-        Options = (StreamOptions)Task.Options.Bind([], "task");
+        Context = new(seed, "unused", _events.Add, cancellation ?? TestContext.Current.CancellationToken);
+        Options = Task.Options.Bind([], "task") as StreamOptions ?? new();
         Options = Options with { Epochs = Math.Min(2, Options.Epochs), BatchSize = 8, Hidden = 12 };
         Options = Options is PretrainedOptions pretrained ? pretrained with { BaseEpochs = 3 } : Options with { Steps = 2 };
         Options = Options is ReturningOptions returning ? returning with { Returns = 1 } : Options;
         Options = options?.Invoke(Options) ?? Options;
         Data = data ?? TestData.Images();
-        Context = new(seed, "unused", _events.Add, cancellation ?? TestContext.Current.CancellationToken);
-        Prepared = PreparedStream.Make(Data, task, Options, Context);
+        Prepared = PreparedStream.Make(Data, task, task == "video" ? SmallVideos : Options, Context);
+    }
+
+    /// <summary>Two videos of six frames of 8x8 pixels.</summary>
+    public static VideoOptions SmallVideos { get; } = new() { Sessions = 2, Frames = 6, Size = 8, Epochs = 2, BatchSize = 3 };
+
+    /// <summary>A task of the arena that a method can run on, the richest first.</summary>
+    public static string TaskFor(string method)
+    {
+        var arena = new ContinualArena();
+        return arena.Tasks.Select(t => t.Id).OrderBy(t => t != "pretrained").First(t => arena.Method(method).Refusal(arena.Task(t)) is null);
     }
 
     public TaskCard Task { get; }
@@ -67,6 +77,20 @@ internal sealed class SmallStream : IDisposable
 
     /// <summary>What the protocol recorded.</summary>
     public IReadOnlyList<TrialEvent> Events => _events;
+
+    /// <summary>Values of an answer: logits of all classes, or a frame.</summary>
+    public int Answers => Setup.Frame?.Aggregate(1, (a, b) => a * b) ?? Setup.Classes;
+
+    /// <summary>Rows that any learner of the stream can be asked about or taught; the current dispose scope owns them.</summary>
+    public Batch Rows(int count)
+    {
+        if (Setup.Frame is null)
+            return TestData.Rows(count);
+        var (x, y, _) = Tasks[0].Train();
+        using (x)
+        using (y)
+            return new(x.narrow(0, 0, Math.Min(count, x.shape[0])).clone(), y.narrow(0, 0, Math.Min(count, x.shape[0])).clone());
+    }
 
     /// <summary>Runs the whole protocol; the learner stays the caller's.</summary>
     public IReadOnlyDictionary<string, double> Run(IContinualLearner learner) => Protocol.Run(learner, Prepared, Context).Metrics;

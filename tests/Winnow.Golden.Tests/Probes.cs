@@ -31,5 +31,7 @@ internal static class Probes
             ["mamba-fscil/scan"] = MambaFscilProbes.Scan,
             ["mamba-fscil/sep"] = MambaFscilProbes.Separation,
             ["language-guided-cl/head"] = LanguageGuidedProbes.Head,
+            ["pfnr/spectral"] = PfnrProbes.Spectral,
+            ["pfnr/subnet"] = PfnrProbes.Subnet,
         };
 }

@@ -138,9 +138,9 @@ internal static class CompareVerb
         Task<bool> RunAsync(IRunObserver observer) => runner.RunAsync(plan.Trials, options, observer, cancellation);
         if (left > 0)
             whole = settings.Quiet ? await RunAsync(new QuietObserver()).ConfigureAwait(false)
-                : Console.IsOutputRedirected ? await RunAsync(new PlainObserver(Console.Out, left, parallel, arena.Metrics[0])).ConfigureAwait(false)
+                : Console.IsOutputRedirected ? await RunAsync(new PlainObserver(Console.Out, left, parallel, arena)).ConfigureAwait(false)
                 : await AnsiConsole.Progress().HideCompleted(true).Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn())
-                    .StartAsync(progress => RunAsync(new LiveObserver(progress, left, parallel, arena.Metrics[0]))).ConfigureAwait(false);
+                    .StartAsync(progress => RunAsync(new LiveObserver(progress, left, parallel, arena))).ConfigureAwait(false);
         if (!whole)
             Console.Error.WriteLine("winnow: the time budget is spent; 'winnow resume' runs the rest.");
         return Conclude(request, arena, store, folder, settings);

@@ -55,10 +55,17 @@ internal static class DocsVerb
         text.Append("\n## Tasks\n\n| id | name | protocol |\n|---|---|---|\n");
         foreach (var t in arena.Tasks)
             text.Append($"| `{t.Id}` | {t.Title} | {t.Summary} |\n");
-        text.Append("\n## Metrics\n\n| name | unit | better | formula |\n|---|---|---|---|\n");
-        foreach (var m in arena.Metrics)
-            text.Append($"| `{m.Name}` | {m.Unit} | {(m.Better == Better.Higher ? "higher" : "lower")} | {Cell(m.Formula)} |\n");
+        Metrics("Metrics", arena.Metrics);
+        foreach (var t in arena.Tasks.Where(t => t.Metrics is not null))
+            Metrics($"Metrics of `{t.Id}`", t.Metrics!);
         return text.ToString();
+
+        void Metrics(string heading, IReadOnlyList<MetricCard> metrics)
+        {
+            text.Append($"\n## {heading}\n\n| name | unit | better | formula |\n|---|---|---|---|\n");
+            foreach (var m in metrics)
+                text.Append($"| `{m.Name}` | {m.Unit} | {(m.Better == Better.Higher ? "higher" : "lower")} | {Cell(m.Formula)} |\n");
+        }
     }
 
     private static string Page(IArena arena, MethodCard card)

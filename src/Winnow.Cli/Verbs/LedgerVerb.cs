@@ -62,7 +62,7 @@ internal static class LedgerVerb
     {
         foreach (var row in entry.Rows)
         {
-            var unit = Catalogue.Method(entry.Method).Arena.Metrics.First(m => m.Name == row.Metric).Unit;
+            var unit = Catalogue.Method(entry.Method).Arena.MetricsOf(row.Task).First(m => m.Name == row.Metric).Unit;
             Console.WriteLine($"{entry.Method}: {row.Claim}");
             Console.WriteLine($"  {row.Task}, {row.Metric}: {Format.Of(Statistics.TInterval(row.Method.Values), unit)}, {row.Baseline.Method} {Format.Of(Statistics.TInterval(row.Baseline.Values), unit)}, {row.Seeds.Count} seeds");
             Console.WriteLine($"  {row.Verdict} ({row.Rule})");
@@ -83,7 +83,7 @@ internal static class LedgerVerb
             var outcomes = store.Finished().ToDictionary(f => f.Trial.Key, f => f);
             LedgerSide Side(StudyPlan plan, string metric) => new(plan.Trials[0].Method, plan.Trials[0].Options, [.. plan.Trials.Select(t => Value(outcomes[t.Key], metric))]);
             return new(1, card.Id, Machine.Here(), Catalogue.Commit, StudyRequest.Versions(), sides[0].Method.Data, Math.Round(Stopwatch.GetElapsedTime(started).TotalSeconds, 1),
-                [.. sides.Select(s => new LedgerRow(s.Claim.Text, s.Claim.Task, s.Method.Trials[0].TaskOptions, s.Claim.Metric, arena.Metrics.First(m => m.Name == s.Claim.Metric).Better,
+                [.. sides.Select(s => new LedgerRow(s.Claim.Text, s.Claim.Task, s.Method.Trials[0].TaskOptions, s.Claim.Metric, arena.MetricsOf(s.Claim.Task).First(m => m.Name == s.Claim.Metric).Better,
                     s.Claim.Margin, s.Claim.BaselineFactor, Seeds, Side(s.Method, s.Claim.Metric), Side(s.Baseline, s.Claim.Metric)))]);
         }
         finally

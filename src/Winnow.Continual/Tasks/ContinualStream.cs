@@ -51,6 +51,14 @@ public sealed class ContinualStream : IDisposable
         }
     }
 
+    private ContinualStream(LabelledData data, Tensor x, Tensor y)
+    {
+        Data = data;
+        Standardiser = Standardiser.Identity((int)x.shape[1]);
+        (_trainX, _trainY, _testX, _testY) = (x, y, x, y);
+        Tasks = [];
+    }
+
     /// <summary>The data.</summary>
     public LabelledData Data { get; }
 
@@ -143,6 +151,32 @@ public sealed class ContinualStream : IDisposable
         stream.Tasks = [.. transforms.Select((transform, i) => new StreamTask(new(i, classes),
             () => InScope(() => (transform(stream._trainX), stream._trainY.clone())), () => InScope(() => (transform(stream._testX), stream._testY.clone()))))];
         return stream;
+    }
+
+    /// <summary>
+    /// A video a task, in the order of the labels. A row is a coordinate: the session ((j + 1) / (T + 1) for video j of T) and the time (i / n
+    /// for frame i of n); its target is the frame, values in [0, 1]. What is stored is what is asked for: the test rows are the training rows.
+    /// </summary>
+    /// <param name="videos">Images, each labelled with its video, the frames of a video in order.</param>
+    public static ContinualStream OfVideos(LabelledData videos)
+    {
+        NativeTorch.Require();
+        using var scope = NewDisposeScope();
+        int count = videos.LabelNames.Count;
+        int[] rows = [.. Enumerable.Range(0, videos.Count).GroupBy(i => videos.Labels[i]).OrderBy(g => g.Key).SelectMany(g => g)];
+        var values = new float[rows.Length * (long)videos.Width];
+        videos.CopyRows(rows, values);
+        var sizes = videos.CountPerClass;
+        float[] coordinates = [.. Enumerable.Range(0, count).SelectMany(j => Enumerable.Range(0, sizes[j]).SelectMany(i => (float[])[(j + 1f) / (count + 1), (float)i / sizes[j]]))];
+        var stream = new ContinualStream(videos, tensor(coordinates).reshape(-1, 2).DetachFromDisposeScope(), tensor(values).reshape(-1, videos.Width).DetachFromDisposeScope());
+        stream.Tasks = [.. Enumerable.Range(0, count).Select(j => new StreamTask(new(j, [j]), () => Of(j), () => Of(j)))];
+        return stream;
+
+        Batch Of(int j) => InScope(() =>
+        {
+            long first = sizes.Take(j).Sum();
+            return (stream._trainX.narrow(0, first, sizes[j]).clone(), stream._trainY.narrow(0, first, sizes[j]).clone());
+        });
     }
 
     /// <summary>

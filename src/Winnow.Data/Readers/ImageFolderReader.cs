@@ -1,13 +1,17 @@
+using System.Text.RegularExpressions;
 using Winnow.Core;
 
 namespace Winnow.Data.Readers;
 
 /// <summary>
 /// A folder with one folder of PNG or JPEG files per class, or <c>train</c> and <c>test</c> folders of that form. All images have
-/// one size; grey when all are grey, else red, green, blue. Files are taken in ordinal order of their names.
+/// one size; grey when all are grey, else red, green, blue. Files are taken in the order of their names, numbers in them by value: frame2 before frame10.
 /// </summary>
-internal static class ImageFolderReader
+internal static partial class ImageFolderReader
 {
+    /// <summary>The format, for people.</summary>
+    public const string Format = "images";
+
     private static readonly string[] Extensions = [".png", ".jpg", ".jpeg"];
     private static readonly string[] SystemFiles = ["thumbs.db", "desktop.ini"];
 
@@ -49,7 +53,7 @@ internal static class ImageFolderReader
                 throw InputException.At(path, $"class {Excerpt.Of(name)}", $"one of the {names.Length} classes of the training folder",
                     Nearest.To(name, names) is { } near ? $"Did you mean '{near}'?" : "Add it to the training folder or remove it.");
             int before = files.Count;
-            foreach (string file in Directory.EnumerateFiles(path).Where(IsContent).Order(StringComparer.Ordinal))
+            foreach (string file in Directory.EnumerateFiles(path).Where(IsContent).OrderBy(NumbersByValue, StringComparer.Ordinal).ThenBy(f => f, StringComparer.Ordinal))
             {
                 if (!IsImage(file))
                     throw InputException.At(file, $"a file of type {Excerpt.Of(Path.GetExtension(file))}", "PNG or JPEG images only", "Move it out of the folder.");
@@ -82,7 +86,7 @@ internal static class ImageFolderReader
                 throw Images.OtherSize(files[i], Images.Size(file.Width, file.Height), Images.Size(shape[2], shape[1]), like);
             file.Decode(shape[0], rgba, pixels.AsSpan(i * width, width));
         }
-        return new(pixels, [.. shape], [], [], null, "images");
+        return new(pixels, [.. shape], [], [], null, Format);
     }
 
     private static string? TrainFolder(string folder)
@@ -92,6 +96,12 @@ internal static class ImageFolderReader
     }
 
     private static IEnumerable<string> Classes(string folder) => Directory.EnumerateDirectories(folder).Where(IsContent).Order(StringComparer.Ordinal);
+
+    /// <summary>A key that orders names as people do: every run of digits is filled up with zeros.</summary>
+    private static string NumbersByValue(string path) => Digits().Replace(Path.GetFileName(path), m => m.Value.PadLeft(20, '0'));
+
+    [GeneratedRegex("[0-9]+")]
+    private static partial Regex Digits();
 
     private static bool IsContent(string path) => Path.GetFileName(path) is var name && name[0] != '.' && !SystemFiles.Contains(name.ToLowerInvariant());
 }

@@ -33,6 +33,7 @@ internal static class SourceReader
                 Title = set?.Title ?? name,
                 Attribution = set?.Attribution,
                 TrainCount = images.TrainCount,
+                FromFolders = images.Format == ImageFolderReader.Format,
             };
         }
         RequireClasses(path, data);

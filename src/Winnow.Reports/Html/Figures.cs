@@ -13,7 +13,7 @@ internal static class Figures
             return Markup.Empty;
         var figures = comparison.Arena.Figures.Select(card => (card, Drawn: Draw(card, finished, styles))).Where(f => f.Drawn is not null)
             .Select(f => One(f.card.Id, f.card.Title, f.card.Caption, f.Drawn!.Value)).ToList();
-        if (Tradeoff(comparison.Primary, finished, styles) is { } tradeoff)
+        if (Tradeoff(comparison.PrimaryOf(rows[0].Row.Task), finished, styles) is { } tradeoff)
             figures.Insert(Math.Min(1, figures.Count), tradeoff);
         return Markup.Join(figures);
     }

@@ -9,21 +9,22 @@ internal static class ResultTable
 {
     public static Markup Of(Comparison comparison, IReadOnlyList<ComparisonRow> rows, MethodStyles styles)
     {
-        var metrics = comparison.Arena.Metrics.Where(m => rows.Any(r => r.Metrics.ContainsKey(m.Name))).ToList();
+        var metrics = comparison.Arena.MetricsOf(rows[0].Row.Task).Where(m => rows.Any(r => r.Metrics.ContainsKey(m.Name))).ToList();
         string? baseline = rows.Select(r => r.TestedAgainst).FirstOrDefault(b => b is not null);
-        var strip = Strip.Of(comparison.Primary, rows);
+        var primary = comparison.PrimaryOf(rows[0].Row.Task);
+        var strip = Strip.Of(primary, rows);
         return Markup.Of($"""
             <div class="scroll" role="region" aria-label="Results" tabindex="0"><table class="results sortable">
             <thead><tr>
             <th scope="col" data-sort="text">method</th>
             {metrics.Take(1).Select(Heading)}
-            {(baseline is null ? Markup.Empty : Markup.Of($"""<th scope="col" data-sort="{(comparison.Primary.Better == Better.Higher ? "down" : "up")}" title="paired difference in {comparison.Primary.Title}, seed by seed">Δ {baseline}</th><th scope="col" data-sort="up" title="paired t-test, Holm-corrected">p</th>"""))}
+            {(baseline is null ? Markup.Empty : Markup.Of($"""<th scope="col" data-sort="{(primary.Better == Better.Higher ? "down" : "up")}" title="paired difference in {primary.Title}, seed by seed">Δ {baseline}</th><th scope="col" data-sort="up" title="paired t-test, Holm-corrected">p</th>"""))}
             {metrics.Skip(1).Select(Heading)}
             <th scope="col" data-sort="up" title="largest resident set of a trial's process">peak</th><th scope="col" data-sort="up" title="processor time of a trial">cpu</th><th scope="col" data-sort="up" title="time from start to end of a trial">wall</th>
             </tr></thead>
-            <tbody>{rows.Select(r => Row(r, metrics, comparison.Primary, strip, baseline is not null, styles[r]))}</tbody>
+            <tbody>{rows.Select(r => Row(r, metrics, primary, strip, baseline is not null, styles[r]))}</tbody>
             </table></div>
-            <p class="note">{Legend(comparison, rows, baseline)}</p>
+            <p class="note">{Legend(primary, rows, baseline)}</p>
             <details class="glossary"><summary>How each number is computed</summary><dl>{metrics.Select(m => Markup.Of($"<dt>{m.Title}</dt><dd>{m.Formula} <span class=\"muted\">({m.Unit}, {(m.Better == Better.Higher ? "higher" : "lower")} is better)</span></dd>"))}</dl></details>
             """);
     }
@@ -67,7 +68,7 @@ internal static class ResultTable
         return number.Split(" ± ") is [var mean, var half] ? Markup.Of($"{mean}<span class=\"half\"> ± {half}</span>") : Markup.Of($"{number}");
     }
 
-    private static string Legend(Comparison comparison, IReadOnlyList<ComparisonRow> rows, string? baseline)
+    private static string Legend(MetricCard primary, IReadOnlyList<ComparisonRow> rows, string? baseline)
     {
         int seeds = rows.Max(r => r.Row.Done.Count);
         string legend = seeds > 1 ? $"Mean ± half the 95% t-interval over {seeds} seeds; peak memory is the largest over seeds, times are means." : "One seed: no intervals, no tests.";
@@ -77,7 +78,7 @@ internal static class ResultTable
             legend += " Where a difference is the same on every seed the t-test does not exist and p is that of the exact sign-flip test.";
         if (rows.Any(r => r.Row.Method.Kind == MethodKind.Seed))
             legend += " Bold: the methods under study; the others are baselines.";
-        return legend + $" ◆ no other row but a bound is at least as good in {comparison.Primary.Title}, peak memory and cpu time.";
+        return legend + $" ◆ no other row but a bound is at least as good in {primary.Title}, peak memory and cpu time.";
     }
 
     /// <summary>The interval of the primary metric as a mark on a common scale, beneath the number.</summary>
