@@ -3,7 +3,7 @@ using System.ComponentModel.DataAnnotations;
 
 namespace Winnow.Continual;
 
-/// <summary>Options of a stream of videos.</summary>
+/// <summary>Options of a stream of videos. The paper trains 150 epochs with mini-batches of one and step size 0.0005; these are for small frames and half a minute.</summary>
 public sealed record VideoOptions
 {
     /// <summary>Videos that are made.</summary>
@@ -24,7 +24,7 @@ public sealed record VideoOptions
 
     /// <summary>Passes over each video.</summary>
     [Range(1, 10_000), Description("passes over the frames of each video")]
-    public int Epochs { get; init; } = 150;
+    public int Epochs { get; init; } = 50;
 
     /// <summary>Frames of a mini-batch.</summary>
     [Range(1, 256), Description("frames of a mini-batch")]
