@@ -89,7 +89,8 @@ public sealed record DependencyHypernetOptions
 /// <para>Paper: Chandra, Varshney, Srijith and Gupta, Continual Learning with Dependency Preserving Hypernetworks, WACV 2023 (arXiv 2209.07712), after
 /// von Oswald et al., Continual learning with hypernetworks, ICLR 2020 (arXiv 1906.00695), with the latter's choice of the surest task where none is
 /// told. All of it is implemented; task and chunk embedding are joined to one input, where the released code makes them two rows of a batch. Statistics of
-/// batch normalisations are kept for each task. Adam's moments start anew with each task.</para>
+/// batch normalisations are kept for each task. Adam's moments start anew with each task. The weight β = 1 is the better of 1 and 10 on permuted digits
+    /// (hypercl: 0.01 to 0.1), the step size fits a few hundred steps a task instead of thousands at 1e-4 to 1e-3.</para>
 /// <para>Shapes: embeddings [n, e], θ [n, P]. Cost: O(S·(h² + h(e + l) + h·c)) a step and earlier task, for S = P/c chunks; memory P values a task for the
 /// targets, P more for the importance, or the generator without its recurrent weights for growth.</para>
 /// </summary>
@@ -126,7 +127,9 @@ public sealed class DependencyHypernet : IContinualLearner
     /// <summary>What the paper claims.</summary>
     public static IReadOnlyList<Claim> Claims { get; } =
     [
-        new() { Text = "LSTM hypernetworks outperform feed-forward ones (here: at most 0.01 worse, with as many parameters).", Task = "task-incremental", Metric = "accuracy", Baseline = "dependency-hypernet", Margin = -0.01, BaselineOptions = new() { ["generator"] = "feed-forward" } },
+        new() { Text = "LSTM hypernetworks outperform feed-forward ones in all settings (here: with as many parameters, at most 0.01 worse).", Task = "permuted-told", Metric = "accuracy", Baseline = "dependency-hypernet", Margin = -0.01, BaselineOptions = new() { ["generator"] = "feed-forward" }, TaskOptions = new() { ["epochs"] = 2 } },
+        new() { Text = "The regulariser prevents forgetting (here: accuracy at least 0.20 above that without it).", Task = "permuted-told", Metric = "accuracy", Baseline = "dependency-hypernet", Margin = 0.2, BaselineOptions = new() { ["beta"] = 0 }, TaskOptions = new() { ["epochs"] = 2 } },
+        new() { Text = "The regulariser prevents forgetting (here: it is at most 0.01).", Task = "permuted-told", Metric = "forgetting", Baseline = "naive", BaselineFactor = 0, Margin = -0.01, TaskOptions = new() { ["epochs"] = 2 } },
     ];
 
     /// <inheritdoc/>

@@ -16,7 +16,7 @@ namespace Winnow.Continual;
 /// 2021 (arXiv 2107.05757). Implemented: the four kernels with variational bases, the autoencoder with a learned prior a class, its replay of
 /// what it generated and its contrastive term; stored rows and class Gaussians in its place. Features are divided by their length, not by the range of
 /// their batch, which would make a prediction depend on its neighbours. Encoder and decoder of the autoencoder are perceptrons with a linear
-/// output, for standardised inputs. Momentum starts anew with each task. Where the task of a row is not told, the task whose softmax has the least entropy answers.</para>
+/// output, for standardised inputs; its β = 0.1 is the best of 0.03, 0.1 and 1 on split digits, the paper's being unknown. Momentum starts anew with each task. Where the task of a row is not told, the task whose softmax has the least entropy answers.</para>
 /// <para>Shapes: rows [B, width], features [B, d], support [N, d], K_ss [N, N], scores [B, classes]. Cost of a step: O(N²·d + N³) for the solve and
 /// N more rows through the encoder; the autoencoder's steps see B/k rows of each of the k classes of the task and of every earlier class.</para>
 /// </summary>

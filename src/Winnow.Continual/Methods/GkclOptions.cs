@@ -77,7 +77,7 @@ public sealed record GkclOptions
 
     /// <summary>Weight β of the divergence from the prior.</summary>
     [Range(0.0, 1000.0), Description("weight of the divergence of the autoencoder's codes from their class's prior")]
-    public double Beta { get; init; } = 1;
+    public double Beta { get; init; } = 0.1;
 
     /// <summary>Weight of the contrastive term.</summary>
     [Range(0.0, 1000.0), Description("weight of the supervised contrastive term on the autoencoder's codes")]
