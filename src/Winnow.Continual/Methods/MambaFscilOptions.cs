@@ -40,7 +40,7 @@ public sealed record MambaFscilOptions
 
     /// <summary>States N of a channel, and rank of Δ.</summary>
     [Range(1, 1024), Description("states N of each channel of the scan, and rank of its step; 256 in the paper, whose features are 20 times as wide")]
-    public int StateSize { get; init; } = 16;
+    public int StateSize { get; init; } = 8;
 
     /// <summary>1×1 convolutions before the scan.</summary>
     [Range(2, 3), Description("1×1 convolutions that make the tokens")]
@@ -83,8 +83,8 @@ public sealed record MambaFscilOptions
     public int SessionBatch { get; init; } = 64;
 
     /// <summary>Step size of a session.</summary>
-    [Range(0.0, 10.0, MinimumIsExclusive = true), Description("step size of the sessions at the top of their cosine schedule")]
-    public double SessionLearningRate { get; init; } = 0.25;
+    [Range(0.0, 10.0, MinimumIsExclusive = true), Description("step size of the sessions at the top of their cosine schedule, 0.25 in the paper")]
+    public double SessionLearningRate { get; init; } = 0.01;
 
     /// <summary>Rows kept of each class after the base.</summary>
     [Range(1, 100_000), Description("feature maps kept of each class that comes after the base; of a base class its mean map is kept")]

@@ -20,7 +20,7 @@ public static class SimplexEtf
             throw new ArgumentException($"a basis [{string.Join(", ", u.shape)}]; expected [d, K] with 2 ≤ K ≤ d: use wider features, or fewer classes", nameof(u));
         using var scope = NewDisposeScope();
         double k = u.shape[1];
-        return (Math.Sqrt(k / (k - 1)) * (u - u.mean([1], keepdim: true))).MoveToOuterDisposeScope();
+        return (Math.Sqrt(k / (k - 1)) * (u - u.mean([1], keepdim: true))).contiguous().MoveToOuterDisposeScope();
     }
 
     /// <summary>A frame in a random position: U is the Q factor of a normal matrix.</summary>
@@ -40,7 +40,7 @@ public static class SimplexEtf
         using var scope = NewDisposeScope();
         double[] values = [.. Enumerable.Range(0, width * columns).Select(_ => random.NextNormal())];
         var (q, _) = linalg.qr(tensor(values).reshape(width, columns));
-        return q.to_type(ScalarType.Float32).MoveToOuterDisposeScope();
+        return q.to_type(ScalarType.Float32).contiguous().MoveToOuterDisposeScope();
     }
 
     /// <summary>The cosines [B, K] of features [B, d] with the frame [d, K]; a feature of zeros has 0. On the graph.</summary>
