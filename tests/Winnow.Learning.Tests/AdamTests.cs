@@ -27,6 +27,21 @@ public sealed class AdamTests
     }
 
     [Fact]
+    public void It_begins_anew_after_a_reset_and_a_parameter_without_gradient_keeps_its_bytes()
+    {
+        float[] gradient = [0.3f, 0, -2], first = [1, 2, 3], again = [1, 2, 3];
+        using var adam = new Adam(3, 0.1);
+        for (int i = 0; i < 3; i++)
+            adam.Step(first, gradient);
+        adam.Reset();
+        for (int i = 0; i < 3; i++)
+            adam.Step(again, gradient);
+        Assert.Equal(first, again);
+        Assert.Equal(2, again[1]);
+        Assert.NotEqual(1, again[0]);
+    }
+
+    [Fact]
     public void A_vector_of_another_length_and_numbers_that_make_no_sense_are_refused()
     {
         using var adam = new Adam(3, 0.1);

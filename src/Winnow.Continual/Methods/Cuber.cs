@@ -103,7 +103,7 @@ public sealed class Cuber : IContinualLearner, IReportsSeries
         if (_task is null)
             throw new InvalidOperationException("CUBER needs task boundaries: begin a task first.");
         using var scope = NewDisposeScope();
-        double loss = Differentiate(batch);
+        double loss = Differentiate(batch, training: Spaces.Tasks == 0);
         bool check = _step.Value++ % _options.CheckEvery == 0;
         foreach (var layer in _layers)
         {
@@ -125,17 +125,17 @@ public sealed class Cuber : IContinualLearner, IReportsSeries
     {
         using var scope = NewDisposeScope();
         var rows = train.Spread(_options.Rows);
-        Differentiate(rows);
+        Differentiate(rows, training: false);
         _gradients[task.Id].copy_(_network.Gradient);
         return Spaces.Extend(Scaled(task.Id), train) + new StepReport(double.NaN, rows.Count, rows.Count, 0);
     }
 
     /// <summary>The gradient of the task's loss by W and by the scales, at the scaled weights. Returns the loss.</summary>
-    private double Differentiate(Batch batch)
+    private double Differentiate(Batch batch, bool training)
     {
         bool scales = _layers.Any(l => l.Scales);
         var network = scales ? Scaled(_task!.Id) : _network;
-        network.Training = Spaces.Tasks == 0;
+        network.Training = training;
         network.ZeroGradient();
         double loss = TaskLoss.AddGradient(network, batch, Among);
         if (scales)
