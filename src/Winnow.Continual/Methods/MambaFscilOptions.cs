@@ -75,8 +75,8 @@ public sealed record MambaFscilOptions
     public double CutMix { get; init; }
 
     /// <summary>Steps of a session.</summary>
-    [Range(0, 1_000_000), Description("steps of each session after the first")]
-    public int SessionSteps { get; init; } = 200;
+    [Range(0, 1_000_000), Description("steps of each session after the first, 200 in the paper")]
+    public int SessionSteps { get; init; } = 100;
 
     /// <summary>Rows of a session's mini-batch.</summary>
     [Range(2, 100_000), Description("rows of a session's mini-batch at most, drawn from the new rows and the memory")]
@@ -84,7 +84,7 @@ public sealed record MambaFscilOptions
 
     /// <summary>Step size of a session.</summary>
     [Range(0.0, 10.0, MinimumIsExclusive = true), Description("step size of the sessions at the top of their cosine schedule, 0.25 in the paper")]
-    public double SessionLearningRate { get; init; } = 0.01;
+    public double SessionLearningRate { get; init; } = 0.1;
 
     /// <summary>Rows kept of each class after the base.</summary>
     [Range(1, 100_000), Description("feature maps kept of each class that comes after the base; of a base class its mean map is kept")]
@@ -103,8 +103,8 @@ public sealed record MambaFscilOptions
     public double LossWeight { get; init; } = 10;
 
     /// <summary>Suppression on base classes.</summary>
-    [Range(0.0, 1e6), Description("weight of the gate's norm on base classes: keeps the added branch quiet there")]
-    public double SuppressBase { get; init; } = 100;
+    [Range(0.0, 1e6), Description("weight of the gate's norm on base classes: keeps the added branch quiet there; 100 in the paper, on gates with 30 times as many values")]
+    public double SuppressBase { get; init; } = 10;
 
     /// <summary>Encouragement on new classes.</summary>
     [Range(0.0, 1e6), Description("weight with which the gate's norm on new classes is enlarged; unbounded below, so keep it tiny")]
