@@ -116,7 +116,7 @@ public sealed class GpmTests
     {
         using var scope = NewDisposeScope();
         var rows = TestData.Rows(7);
-        ByHand.Same(rows.X, rows.Evenly(300).X);
-        ByHand.Same(rows.X.index_select(0, tensor([0L, 2, 4])), rows.Evenly(3).X);
+        ByHand.Same(rows.X, rows.Spread(300).X);
+        ByHand.Same(rows.X.index_select(0, tensor([0L, 2, 4])), rows.Spread(3).X);
     }
 }

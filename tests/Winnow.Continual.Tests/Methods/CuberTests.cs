@@ -42,7 +42,7 @@ public sealed class CuberTests
         cuber.BeginTask(stream.Tasks[1].Info, train);
         Assert.All(cuber.Layers, l => Assert.Equal([(long)TransferRegime.Shared], l.Regimes.ToArray()));
         // The first step, at Q = I: the scaled network is the network, so the step is that of SGD but for the frozen biases.
-        var rows = train.Evenly(8);
+        var rows = train.Spread(8);
         using var plain = cuber.Network.Clone();
         var gradient = ByHand.Gradient(plain, rows);
         var before = cuber.Network.Parameters.clone();
@@ -168,7 +168,7 @@ public sealed class CuberTests
         stream.Train(cuber, 0, stream.Context.Random("batches"));
         var train = stream.Tasks[1].Train();
         cuber.BeginTask(stream.Tasks[1].Info, train);
-        var rows = train.Evenly(8);
+        var rows = train.Spread(8);
         Assert.Equal((8 + 5, 8 + 5, 0), (cuber.Observe(rows) is var first ? first.Forward : 0, first.Gradients, first.Replayed));
         Assert.Equal(8, cuber.Observe(rows).Gradients);
         Assert.Equal(new StepReport(double.NaN, 10, 5, 0), cuber.EndTask(stream.Tasks[1].Info, train));
