@@ -55,8 +55,9 @@ internal static class StreamFactory
         {
             "permuted" or "permuted-told" => ContinualStream.ByDomain(data, options.TestFraction, random, [.. groups.Select((_, i) => Permutation(data.Width, i == 0 ? null : random))]),
             "rotated" => ContinualStream.ByDomain(data, options.TestFraction, random, [.. groups.Select((_, i) => Rotation(data.Shape, ((RotatedOptions)options).MaxAngle * i / Math.Max(1, groups.Count - 1)))]),
-            "blurry" => ContinualStream.Blurred(data, groups, options.TestFraction, ((BlurryOptions)options).Blur, random),
-            _ => ContinualStream.ByClass(data, groups, options.TestFraction, random, firstIsKnown: options is PretrainedOptions, withFirst: options is not PretrainedOptions { BaseInStream: false }),
+            "blurry" => ContinualStream.Blurred(data, groups, options.TestFraction, ((BlurryOptions)options).Blur, random, ((BlurryOptions)options).Imbalance),
+            _ => ContinualStream.ByClass(data, groups, options.TestFraction, random, firstIsKnown: options is PretrainedOptions, withFirst: options is not PretrainedOptions { BaseInStream: false },
+                imbalance: (options as OnlineOptions)?.Imbalance ?? 1),
         };
     }
 
