@@ -228,4 +228,19 @@ public sealed class StreamTests : IDisposable
 
     private static IEnumerable<string> Rows(Batch batch) =>
         Enumerable.Range(0, batch.Count).Select(i => $"{batch.Y[i].item<long>()}: {string.Join(' ', batch.X[i].data<float>().ToArray())}");
+
+    [Theory, InlineData("online"), InlineData("blurry")]
+    public void With_an_imbalance_of_4_one_task_keeps_its_rows_and_the_others_a_quarter(string task)
+    {
+        using var even = new SmallStream(task);
+        using var uneven = new SmallStream(task, o => o is BlurryOptions blurry ? blurry with { Imbalance = 4 } : (OnlineOptions)o with { Imbalance = 4 });
+        using var scope = NewDisposeScope();
+        var (all, fewer) = (Counts(even), Counts(uneven));
+        int[] whole = [.. Enumerable.Range(0, 4).Where(c => fewer[c] == all[c])];
+        Assert.Contains(uneven.Tasks, t => t.Info.Classes.SequenceEqual(whole));
+        Assert.All(Enumerable.Range(0, 4).Except(whole), c => Assert.Equal((int)Math.Ceiling(all[c] / 4.0), fewer[c]));
+        Assert.Equal(even.Tasks.Sum(t => t.Test().Count), uneven.Tasks.Sum(t => t.Test().Count));
+
+        static int[] Counts(SmallStream stream) => [.. Enumerable.Range(0, 4).Select(c => stream.Tasks.Sum(t => (int)t.Train().Y.eq(c).sum().item<long>()))];
+    }
 }

@@ -31,11 +31,13 @@ public sealed class ContinualStream : IDisposable
 {
     private readonly Tensor _trainX, _trainY, _testX, _testY;
 
-    private ContinualStream(LabelledData data, double testFraction, SeededRandom random, IReadOnlyCollection<int>? known = null)
+    private ContinualStream(LabelledData data, double testFraction, SeededRandom random, IReadOnlyCollection<int>? known = null, IReadOnlyCollection<int>? whole = null, double imbalance = 1)
     {
         NativeTorch.Require();
         Data = data;
         var (train, test) = Split.Of(data, testFraction, random);
+        if (whole is not null) // of all other classes a share
+            train = [.. train.GroupBy(row => data.Labels[row]).SelectMany(c => whole.Contains(c.Key) ? c : c.Take((int)Math.Ceiling(c.Count() / imbalance))).Order()];
         Standardiser = Standardiser.Fit(data, known is null ? train : [.. train.Where(row => known.Contains(data.Labels[row]))]);
         (_trainX, _trainY) = Load(train);
         (_testX, _testY) = Load(test);
@@ -96,11 +98,14 @@ public sealed class ContinualStream : IDisposable
     /// <param name="firstIsKnown">Whether the first group is known before the stream: the inputs are then standardised by its rows alone, so that nothing of the other classes reaches an encoder trained on it.</param>
     /// <param name="withFirst">Whether the first group is a task of the stream, or only its <see cref="FirstGroup"/>.</param>
     /// <param name="shots">Training rows of each class after the first group, drawn at random; null for all.</param>
-    public static ContinualStream ByClass(LabelledData data, IReadOnlyList<int> groups, double testFraction, SeededRandom random, bool firstIsKnown = false, bool withFirst = true, int? shots = null)
+    /// <param name="imbalance">How many times as many training rows of a class one group, drawn at random, has as the others.</param>
+    public static ContinualStream ByClass(LabelledData data, IReadOnlyList<int> groups, double testFraction, SeededRandom random, bool firstIsKnown = false, bool withFirst = true, int? shots = null, double imbalance = 1)
     {
         var order = Enumerable.Range(0, data.LabelNames.Count).ToArray();
         random.Shuffle(order);
-        var stream = new ContinualStream(data, testFraction, random, firstIsKnown ? order[..groups[0]] : null);
+        int longest = imbalance > 1 ? random.Next(groups.Count) : 0;
+        int[]? whole = imbalance > 1 ? order[groups.Take(longest).Sum()..groups.Take(longest + 1).Sum()] : null;
+        var stream = new ContinualStream(data, testFraction, random, firstIsKnown ? order[..groups[0]] : null, whole, imbalance);
         var tasks = new List<StreamTask>();
         int next = 0;
         foreach (int size in groups)
@@ -183,9 +188,9 @@ public sealed class ContinualStream : IDisposable
     /// Tasks by class whose training rows reach into each other: each row arrives at its task's centre plus a normal deviation, and the
     /// stream, sorted by arrival, is cut into as many equal pieces as there are tasks. Test rows stay by class.
     /// </summary>
-    public static ContinualStream Blurred(LabelledData data, IReadOnlyList<int> groups, double testFraction, double blur, SeededRandom random)
+    public static ContinualStream Blurred(LabelledData data, IReadOnlyList<int> groups, double testFraction, double blur, SeededRandom random, double imbalance = 1)
     {
-        var stream = ByClass(data, groups, testFraction, random);
+        var stream = ByClass(data, groups, testFraction, random, imbalance: imbalance);
         var taskOf = new int[data.LabelNames.Count];
         foreach (var task in stream.Tasks)
             foreach (int c in task.Info.Classes)

@@ -87,8 +87,9 @@ internal static class StreamFactory
             "returning" => ContinualStream.Returning(data, options.TestFraction, random, [.. groups.Select((_, i) => Permutation(data.Width, i == 0 ? null : random))],
                 ContinualStream.Segments(groups.Count, ((ReturningOptions)options).Returns)),
             "recurring" => ContinualStream.Recurring(data, RecurringClasses.Draw(data.LabelNames.Count, (RecurringOptions)options, random), (RecurringOptions)options, random),
-            "blurry" => ContinualStream.Blurred(data, groups, options.TestFraction, ((BlurryOptions)options).Blur, random),
-            _ => ContinualStream.ByClass(data, groups, options.TestFraction, random, firstIsKnown: options is PretrainedOptions, withFirst: options is not PretrainedOptions { BaseInStream: false }, (options as FewShotOptions)?.Shots),
+            "blurry" => ContinualStream.Blurred(data, groups, options.TestFraction, ((BlurryOptions)options).Blur, random, ((BlurryOptions)options).Imbalance),
+            _ => ContinualStream.ByClass(data, groups, options.TestFraction, random, firstIsKnown: options is PretrainedOptions, withFirst: options is not PretrainedOptions { BaseInStream: false }, (options as FewShotOptions)?.Shots,
+                imbalance: (options as OnlineOptions)?.Imbalance ?? 1),
         };
     }
 

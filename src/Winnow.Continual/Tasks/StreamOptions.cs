@@ -58,6 +58,10 @@ public record OnlineOptions : StreamOptions
 {
     /// <summary>One pass in batches of ten.</summary>
     public OnlineOptions() => (Epochs, BatchSize) = (1, 10);
+
+    /// <summary>How much longer one task is than the others.</summary>
+    [Range(1.0, 1000.0), Description("how many times as many training rows of a class one task, drawn at random, has as the others, which keep fewer of theirs")]
+    public double Imbalance { get; init; } = 1;
 }
 
 /// <summary>Options of the stream with blurry boundaries.</summary>

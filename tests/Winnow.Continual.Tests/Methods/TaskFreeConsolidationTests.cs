@@ -135,15 +135,13 @@ public sealed class TaskFreeConsolidationTests
     [Fact] // the authors' synthetic experiment; with their code, 3 seeds: 0.995, 1.00, 0.825 with consolidation, 0.80 on average without, task 2 at least 0.99
     public void On_the_authors_toy_consolidation_saves_the_first_task()
     {
-        var (with, without) = (new List<double>(), new List<double>());
-        foreach (ulong seed in (ulong[])[1, 2, 3])
-            foreach (var (anchor, firsts) in new[] { (0.5, with), (0.0, without) })
-            {
-                var (first, second) = Toy(seed, anchor);
-                firsts.Add(first);
-                Assert.True(second >= 0.97, FormattableString.Invariant($"seed {seed}, λ {anchor}: task 1 ends at {first}, task 2 at {second}"));
-            }
-        Assert.True(with.Average() >= without.Average() + 0.10, $"with {string.Join(", ", with)}; without {string.Join(", ", without)}");
+        Assert.SkipUnless(Environment.GetEnvironmentVariable("WINNOW_SLOW") == "1", "20,000 rows five times over for each of six runs: set WINNOW_SLOW=1");
+        ulong[] seeds = [1, 2, 3];
+        (double First, double Second)[] with = [.. seeds.Select(s => Toy(s, anchor: 0.5))], without = [.. seeds.Select(s => Toy(s, anchor: 0))];
+        string all = $"with {string.Join(' ', with)}; without {string.Join(' ', without)}";
+        Assert.True(with.Average(r => r.First) >= without.Average(r => r.First) + 0.10, all);
+        Assert.True(with.Average(r => r.Second) >= 0.9 && without.Average(r => r.Second) >= 0.9, all);
+        TestContext.Current.SendDiagnosticMessage(all);
     }
 
     private static (double First, double Second) Toy(ulong seed, double anchor)
