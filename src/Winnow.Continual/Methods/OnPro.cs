@@ -19,16 +19,16 @@ public sealed record OnProOptions
     public int ReplayBatch { get; init; } = 64;
 
     /// <summary>Rows replayed in a step for each class met, at most.</summary>
-    [Range(1, 100_000), Description("rows replayed in each step for each class met, at most")]
-    public int RowsPerClass { get; init; } = 7;
+    [Range(1, 100_000), Description("rows replayed in each step for each class met, at most (paper: 7)")]
+    public int RowsPerClass { get; init; } = 64;
 
     /// <summary>Copies of a row that count as classes of their own.</summary>
     [Description("copies of an image that count as classes of their own: none, four quarter turns, or the paper's sixteen; rows that are no square images have none")]
-    public CopyKind Copies { get; init; } = CopyKind.QuarterTurns;
+    public CopyKind Copies { get; init; } = CopyKind.Plain;
 
     /// <summary>Least share of the area that a crop keeps.</summary>
     [Range(0.0, 1.0, MinimumIsExclusive = true), Description("least share of an image's area that a random view keeps (paper: 0.3)")]
-    public double CropArea { get; init; } = 0.3;
+    public double CropArea { get; init; } = 0.8;
 
     /// <summary>Probability of a mirrored view.</summary>
     [Range(0.0, 1.0), Description("probability that a random view of an image is mirrored (paper: 0.5; digits are no mirror images)")]
@@ -63,12 +63,12 @@ public sealed record OnProOptions
     public double SimilarityScale { get; init; } = 1;
 
     /// <summary>Share α of ordinary replay.</summary>
-    [Range(0.0, 1.0), Description("share of the replayed rows that are drawn as they come; the rest are mixtures of close classes (APF); 1 for none")]
-    public double BaseShare { get; init; } = 0.75;
+    [Range(0.0, 1.0), Description("share of the replayed rows that are drawn as they come; the rest are mixtures of close classes (APF); 1 for none (paper: 0.75 on CIFAR-10, else 0.9)")]
+    public double BaseShare { get; init; } = 0.9;
 
     /// <summary>Probability of mix-up.</summary>
-    [Range(0.0, 1.0), Description("probability that a replayed batch, or the mixtures of a pair of classes, are mixed at all")]
-    public double MixProbability { get; init; } = 0.6;
+    [Range(0.0, 1.0), Description("probability that a replayed batch, or the mixtures of a pair of classes, are mixed at all (paper: 0.6 on CIFAR-10, else 0.2)")]
+    public double MixProbability { get; init; } = 0.2;
 
     /// <summary>Largest coefficient of ordinary mix-up.</summary>
     [Range(0.0, 1.0), Description("largest share of the second row in ordinary mix-up")]
@@ -80,7 +80,7 @@ public sealed record OnProOptions
 
     /// <summary>Step size.</summary>
     [Range(0.0, 10.0, MinimumIsExclusive = true), Description("step size of Adam (paper: 5e-4)")]
-    public double LearningRate { get; init; } = 5e-3;
+    public double LearningRate { get; init; } = 0.02;
 
     /// <summary>Weight decay.</summary>
     [Range(0.0, 1.0), Description("weight decay of Adam")]
@@ -94,7 +94,8 @@ public sealed record OnProOptions
 /// is implemented, after the released code: CE + instance losses (<see cref="InstanceContrast"/>) + equilibrium (<see cref="OnlinePrototypes"/>),
 /// from the second task on with the CE of replayed mixtures only (<see cref="PrototypicalFeedback"/>). Here images of one channel are not made
 /// grey and by default not mirrored; a crop keeps its rows' standardisation; rows that are no images get noise instead; there is no mixed precision.
-/// Where tasks are not announced, the first is taken to end when a whole batch can be replayed.</para>
+/// Where tasks are not announced, the first is taken to end when a whole batch can be replayed. Defaults that differ from the paper's (said at each) were tuned
+/// on split digits, where a task has 27 steps instead of 1,000.</para>
 /// <para>Cost, for B new and N replayed rows and k copies: 2k(B + N) + 3N rows forward and backward a step and O((kN)² F) for the similarities;
 /// memory BufferSize · (width + 1) values.</para>
 /// </summary>
@@ -135,8 +136,8 @@ public sealed class OnPro : IContinualLearner
     /// <summary>What the paper claims.</summary>
     public static IReadOnlyList<Claim> Claims { get; } =
     [
-        new() { Text = "More accurate than replay with the same memory in a single pass (here by at least 2 points over ER).", Task = "online", Metric = "accuracy", Baseline = "er", Margin = 0.02 },
-        new() { Text = "Forgets less than replay (here at most 80% of what ER forgets).", Task = "online", Metric = "forgetting", Baseline = "er", BaselineFactor = 0.8, Margin = 0 },
+        new() { Text = "More accurate than replay with the same memory in a single pass (here by at least 2 points over ER).", Task = "online", Metric = "accuracy", Baseline = "er", BaselineOptions = new() { ["replay-batch"] = 64 }, Margin = 0.02 },
+        new() { Text = "Forgets less than replay (here at most 80% of what ER forgets).", Task = "online", Metric = "forgetting", Baseline = "er", BaselineOptions = new() { ["replay-batch"] = 64 }, BaselineFactor = 0.8, Margin = 0 },
         new() { Text = "Prototype equilibrium contributes: without it accuracy is lower.", Task = "online", Metric = "accuracy", Baseline = "onpro", BaselineOptions = new() { ["equilibrium-weight"] = 0 }, Margin = 0 },
         new() { Text = "Prototypical feedback contributes: with ordinary replay accuracy is lower.", Task = "online", Metric = "accuracy", Baseline = "onpro", BaselineOptions = new() { ["base-share"] = 1 }, Margin = 0 },
     ];

@@ -243,7 +243,7 @@ public sealed class OnProTests
     public void Costs_are_those_of_all_passes()
     {
         using var stream = new SmallStream("online");
-        using var learner = new OnPro(stream.Setup, new() { ReplayBatch = 20, Copies = CopyKind.QuarterTurns });
+        using var learner = new OnPro(stream.Setup, new() { ReplayBatch = 20, RowsPerClass = 7, Copies = CopyKind.QuarterTurns });
         using var scope = NewDisposeScope();
         var rows = TestData.Rows(5, classes: 2);
         learner.BeginTask(new(0, [0, 1]), rows);

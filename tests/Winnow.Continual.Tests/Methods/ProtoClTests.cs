@@ -209,7 +209,7 @@ public sealed class ProtoClTests
         using var scope = NewDisposeScope();
         var setup = ByHand.Setup(hidden: 6);
         var rows = TestData.Rows(8);
-        using var learner = new ProtoCl(setup, new() { LearningRate = 0.02, WeightDecay = 0, Start = PrototypeStart.Flat });
+        using var learner = new ProtoCl(setup, new() { LearningRate = 0.02, WeightDecay = 0, Noise = 0.05, Start = PrototypeStart.Flat });
         using var network = setup.Network();
         using var twin = new GaussianPrototypes(0.05, zeros(ByHand.Classes, 6, ScalarType.Float64), full(ByHand.Classes, 0.01, ScalarType.Float64), full(ByHand.Classes, Math.Exp(0.78), ScalarType.Float64));
         int encoder = network.Modules[^1].Offset;
@@ -231,11 +231,11 @@ public sealed class ProtoClTests
     public void Between_tasks_the_answer_comes_from_the_memory_seen_by_the_embedding_of_now()
     {
         using var stream = new SmallStream();
-        using var learner = new ProtoCl(stream.Setup, new() { BufferSize = 20 });
+        using var learner = new ProtoCl(stream.Setup, new() { BufferSize = 20, Answer = AnsweringPosterior.Memory });
         var order = new SeededRandom(1, "order");
         stream.Train(learner, 0, order);
         stream.Train(learner, 1, order);
-        using var accumulated = new ProtoCl(stream.Setup, new() { BufferSize = 20, Answer = AnsweringPosterior.Accumulated });
+        using var accumulated = new ProtoCl(stream.Setup, new() { BufferSize = 20 });
         stream.Train(accumulated);
         using var scope = NewDisposeScope();
         var (x, y) = (ByHand.StateOf(learner, "proto-cl.x"), ByHand.StateOf(learner, "proto-cl.y"));
