@@ -42,6 +42,10 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
         Seed<SlcaOptions>("slca", "Slow Learner with Classifier Alignment", "Zhang, Wang, Kang, Chen and Wei, SLCA: Slow Learner with Classifier Alignment for Continual Learning on a Pre-trained Model, ICCV, arXiv 2303.05118", 2023,
             "Tunes a pre-trained encoder slowly and re-balances the head with features drawn from one normal distribution a class.", (s, o) => new Slca(s, o), Slca.Claims,
             needs: [Boundaries, NewClasses, Pretrained], tags: ["pre-trained", "no stored rows"]);
+        Seed<ScoleOptions>("scole", "SCoLe training", "Lesort, Ostapenko, Misra, Arefin, Rodríguez, Charlin and Rish, Challenging Common Assumptions about Catastrophic Forgetting, CoLLAs, arXiv 2207.04543", 2023,
+            "Lets only the classes of a mini-batch compete and keeps off momentum, so that knowledge accumulates over tasks that come back.", Scole.Learner, Scole.Claims, tags: ["recurring"]);
+        Seed<TameOptions>("tame", "TAME", "Zhu, Majzoubi, Jain and Choromanska, TAME: Task Agnostic Continual Learning using Multiple Experts, CVPR workshops 2024, arXiv 2210.03869", 2022,
+            "Notices a change of the data by a jump of its loss, switches to the network that fits or starts a new one, and learns which of them answers what.", (s, o) => new Tame(s, o), Tame.Claims, tags: ["experts", "task-free"]);
     }
 
     /// <inheritdoc/>
@@ -84,6 +88,8 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
         new("accuracy", FigureKind.Lines, "Accuracy as tasks arrive", "accuracy", "tasks seen", "accuracy over the tasks seen", "A method that forgets falls; the band is the 95% interval over seeds."),
         new("matrix", FigureKind.Heatmap, "What is known of each task, and when", "R", "tested on", "after training on task", "Read a column downwards: how a task's accuracy fades after it was learned, which is on the diagonal; where tasks come back there is a column for each class or domain."),
         new("sensitivity", FigureKind.Bars, "Which modules change at task boundaries", "sensitivity", "module", "change at boundaries / mean change", "The modules with tall bars are those that forget; they are worth repairing."),
+        new("expert", FigureKind.Lines, "Which expert is learning", "expert", "steps", "expert", "Each level is an expert; in 'returning' the line should come back to the level it had when the same permutation came before."),
+        new("detection", FigureKind.Bars, "Boundaries found without being told", "detection", "", "batches, or boundaries", "delay: mini-batches from a true boundary to its detection, on average; missed: true boundaries not found; false: detections that no boundary explains."),
     ];
 
     /// <inheritdoc/>
@@ -107,6 +113,9 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
         using var prepared = PreparedStream.Make(data, trial.Task, options, context);
         using var learner = Create(trial.Method, trial.Options, prepared.Setup);
         var result = Protocol.Run(learner, prepared, context);
+        if (learner.Inner is IReportsBoundaries detector)
+            foreach (var (name, value) in BoundaryReport.Of(detector.Boundaries, Protocol.Starts(prepared.Stream, prepared.Setup.Training)))
+                context.Metric(name, value, prepared.Setup.Training.Steps);
         if (learner.Inner is IReportsSeries reports)
             foreach (var (name, value, step) in reports.Series)
                 context.Metric(name, value, step);
@@ -136,6 +145,13 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
     private void Seed<TOptions>(string id, string title, string paper, int year, string summary, Func<LearnerSetup, TOptions, IContinualLearner> create,
         IReadOnlyList<Claim> claims, IReadOnlyList<string>? needs = null, IReadOnlyList<string>? tags = null) where TOptions : class, new() =>
         Add(MethodKind.Seed, id, title, paper, year, summary, create, claims, needs, tags);
+}
+
+/// <summary>A learner that finds out by itself when the data change.</summary>
+public interface IReportsBoundaries
+{
+    /// <summary>The steps, zero-based, before whose mini-batches it saw a boundary, ascending.</summary>
+    IReadOnlyList<long> Boundaries { get; }
 }
 
 /// <summary>Options of a method that has none.</summary>

@@ -89,7 +89,7 @@ public sealed class CatalogueTests
         if (value is null || !seen.Add(value))
             return;
         var type = value.GetType();
-        if (value is IEnumerable and not string && type.Assembly != typeof(ContinualArena).Assembly)
+        if (value is IEnumerable and not string && (type.IsArray || type.Assembly != typeof(ContinualArena).Assembly))
         {
             if (type.IsArray ? type.GetElementType()!.IsClass || type.GetElementType()!.IsInterface : value is IList)
                 foreach (object? item in (IEnumerable)value)

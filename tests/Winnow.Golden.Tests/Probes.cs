@@ -7,6 +7,10 @@ internal static class Probes
         new Dictionary<string, Func<GoldenFile, Dictionary<string, GoldenArray>>>
         {
             ["fpf/dynamics"] = ContinualProbes.ModuleDynamics,
+            ["scole/frequency-replay"] = ScoleProbes.FrequencyReplay,
+            ["scole/mask"] = ScoleProbes.Mask,
+            ["scole/probability"] = ScoleProbes.Probability,
             ["slca/ca"] = ContinualProbes.ClassifierAlignment,
+            ["tame/switch"] = TameProbes.Switch,
         };
 }
