@@ -8,13 +8,16 @@ namespace Winnow.Continual;
 /// Cross-entropy in which only the classes of the present mini-batch compete, replayed rows included: the rows of the head that belong to
 /// absent classes receive a gradient of exactly zero. When predicting all classes compete.
 /// <para>The mask is taken from the labels of the mini-batch, as in the paper's code, not from the task's classes; the two differ when a
-/// mini-batch misses a class of its task. Cost: none.</para>
+/// mini-batch misses a class of its task. Among one class the loss is zero, so an announced task of one class with nothing replayed is learned
+/// among all classes. Cost: none.</para>
 /// </summary>
 /// <param name="inner">A part that replays rows, which then compete under the same mask; this part owns it. Null for none.</param>
 public sealed class GroupMask(IPart? inner = null) : IObjectivePart
 {
+    private readonly Counter _alone = new("mask.alone");
+
     /// <inheritdoc/>
-    public IEnumerable<StateEntry> State => inner?.State ?? [];
+    public IEnumerable<StateEntry> State => [.. inner?.State ?? [], _alone.State];
 
     /// <summary>The masked cross-entropy of rows.</summary>
     /// <param name="logits">[B, classes], on or off the tape.</param>
@@ -27,15 +30,14 @@ public sealed class GroupMask(IPart? inner = null) : IObjectivePart
     /// <inheritdoc/>
     public void BeginTask(Network network, TaskInfo task, Batch train)
     {
-        if (task.Classes.Count == 1 && inner is null)
-            throw new ArgumentException($"task {task.Id} has the class {task.Classes[0]} alone: among one class the loss is zero and nothing is learned; use tasks of at least 2 classes, or mask=none", nameof(task));
+        _alone.Value = task.Classes.Count == 1 ? 1 : 0;
         inner?.BeginTask(network, task, train);
     }
 
     /// <inheritdoc/>
     public Objective? Objective(Step step) => inner?.Replay(step) is { } past
         ? new(past.X, (fresh, replayed) => Loss(cat([fresh, replayed]), cat([step.New.Y, past.Y])))
-        : new(null, (fresh, _) => Loss(fresh, step.New.Y));
+        : _alone.Value == 1 ? null : new(null, (fresh, _) => Loss(fresh, step.New.Y));
 
     /// <inheritdoc/>
     public void AfterStep(Step step) => inner?.AfterStep(step);
@@ -44,5 +46,9 @@ public sealed class GroupMask(IPart? inner = null) : IObjectivePart
     public StepReport EndTask(Network network, TaskInfo task, Batch train) => inner?.EndTask(network, task, train) ?? StepReport.None;
 
     /// <inheritdoc/>
-    public void Dispose() => inner?.Dispose();
+    public void Dispose()
+    {
+        inner?.Dispose();
+        _alone.Dispose();
+    }
 }
