@@ -74,6 +74,10 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
             "Each video picks a sparse subnetwork of one decoder by learned scores and writes only into weights that no earlier video uses.", (s, o) => new Pfnr(s, o), [Frames, Boundaries], ["masks"]);
         Seed<PfnrOptions>("pfnr", "Progressive Fourier Neural Representation", "Kang et al., Progressive Fourier Neural Representation for Sequential Video Compilation, ICLR, arXiv 2306.11305", 2024,
             "Winning subnetworks of one video decoder, one of whose blocks works on frequencies: earlier videos decode exactly as before.", (s, o) => new Pfnr(s, o), Pfnr.Claims, [Frames, Boundaries], ["masks"]);
+        Seed<ScoleOptions>("scole", "SCoLe training", "Lesort, Ostapenko, Misra, Arefin, Rodríguez, Charlin and Rish, Challenging Common Assumptions about Catastrophic Forgetting, CoLLAs, arXiv 2207.04543", 2023,
+            "Lets only the classes of a mini-batch compete and keeps off momentum, so that knowledge accumulates over tasks that come back.", Scole.Learner, Scole.Claims, tags: ["recurring"]);
+        Seed<TameOptions>("tame", "TAME", "Zhu, Majzoubi, Jain and Choromanska, TAME: Task Agnostic Continual Learning using Multiple Experts, CVPR workshops 2024, arXiv 2210.03869", 2022,
+            "Notices a change of the data by a jump of its loss, switches to the network that fits or starts a new one, and learns which of them answers what.", (s, o) => new Tame(s, o), Tame.Claims, tags: ["experts", "task-free"]);
     }
 
     /// <inheritdoc/>
@@ -124,6 +128,8 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
         new("psnr-matrix", FigureKind.Heatmap, "What is left of each video, and when", "psnr-matrix", "asked for video", "after learning video", "PSNR in dB. Read a column downwards: a method that does not forget keeps the value on the diagonal."),
         new("sensitivity", FigureKind.Bars, "Which modules change at task boundaries", "sensitivity", "module", "change at boundaries / mean change", "The modules with tall bars are those that forget; they are worth repairing."),
         new("overlap", FigureKind.Heatmap, "Which weights tasks share", "overlap", "also used by task", "of the weights of task", "A row says which share of a task's weights each task uses: what is left of the diagonal was reused, not learned anew."),
+        new("expert", FigureKind.Lines, "Which expert is learning", "expert", "steps", "expert", "Each level is an expert; in 'returning' the line should come back to the level it had when the same permutation came before."),
+        new("detection", FigureKind.Bars, "Boundaries found without being told", "detection", "", "batches, or boundaries", "delay: mini-batches from a true boundary to its detection, on average; missed: true boundaries not found; false: detections that no boundary explains."),
     ];
 
     /// <inheritdoc/>
@@ -152,6 +158,9 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
         using var prepared = PreparedStream.Make(data, trial.Task, options, context);
         using var learner = Create(trial.Method, trial.Options, prepared.Setup);
         var result = Protocol.Run(learner, prepared, context);
+        if (learner.Inner is IReportsBoundaries detector)
+            foreach (var (name, value) in BoundaryReport.Of(detector.Boundaries, Protocol.Starts(prepared.Stream, prepared.Setup.Training)))
+                context.Metric(name, value, prepared.Setup.Training.Steps);
         if (learner.Inner is IReportsSeries reports)
             foreach (var (name, value, step) in reports.Series)
                 context.Metric(name, value, step);
@@ -191,6 +200,13 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
 
     /// <summary>A method that does not learn frames learns class labels.</summary>
     private static IReadOnlyList<string> WithTargets(IReadOnlyList<string>? needs) => needs?.Contains(Frames) == true ? needs : [ClassLabels, .. needs ?? []];
+}
+
+/// <summary>A learner that finds out by itself when the data change.</summary>
+public interface IReportsBoundaries
+{
+    /// <summary>The steps, zero-based, before whose mini-batches it saw a boundary, ascending.</summary>
+    IReadOnlyList<long> Boundaries { get; }
 }
 
 /// <summary>Options of a method that has none.</summary>

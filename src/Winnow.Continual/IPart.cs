@@ -48,6 +48,16 @@ public interface IObjectivePart : IPart
     Objective? Objective(Step step);
 }
 
+/// <summary>A part that moves the weights in its own way instead of by the stream's SGD, forgotten at task boundaries. A <see cref="Learner"/> has at most one.</summary>
+public interface IUpdatePart : IPart
+{
+    /// <summary>Takes the network whose weights it moves, once, before anything else is called.</summary>
+    void Attach(Network network);
+
+    /// <summary>Moves the weights by the gradient that the network holds.</summary>
+    void Update();
+}
+
 /// <summary>What a step learns instead of the mean cross-entropy of its rows.</summary>
 /// <param name="Replayed">Inputs [M, width] that pass forward together with the new rows, or null.</param>
 /// <param name="Loss">

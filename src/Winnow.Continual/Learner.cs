@@ -13,21 +13,30 @@ public sealed class Learner : IContinualLearner, IReportsSeries
     private readonly IReadOnlyList<IPart> _parts;
     private readonly ILossPart[] _terms;
     private readonly IObjectivePart? _objective;
-    private readonly Sgd _optimizer;
+    private readonly IUpdatePart? _update;
+    private readonly Sgd? _optimizer;
     private readonly Tensor _steps = zeros(1, ScalarType.Int64).DetachFromDisposeScope();
 
     /// <summary>A learner with its parts; it owns them.</summary>
-    /// <exception cref="ArgumentException">Two parts replace the loss.</exception>
+    /// <exception cref="ArgumentException">Two parts replace the loss, or two the optimiser.</exception>
     public Learner(LearnerSetup setup, params IReadOnlyList<IPart> parts)
     {
-        IObjectivePart[] objectives = [.. parts.OfType<IObjectivePart>()];
-        if (objectives.Length > 1)
-            throw new ArgumentException($"{string.Join(" and ", objectives.Select(o => o.GetType().Name))} each replace the loss; a learner has one of them.", nameof(parts));
+        _objective = Only<IObjectivePart>("loss");
+        _update = Only<IUpdatePart>("optimiser");
         Network = setup.Network();
         _parts = parts;
         _terms = [.. parts.OfType<ILossPart>()];
-        _objective = objectives.FirstOrDefault();
-        _optimizer = new Sgd(Network, setup.Training.LearningRate, setup.Training.Momentum);
+        if (_update is null)
+            _optimizer = new Sgd(Network, setup.Training.LearningRate, setup.Training.Momentum);
+        else
+            _update.Attach(Network);
+
+        TPart? Only<TPart>(string what) where TPart : class, IPart
+        {
+            TPart[] found = [.. parts.OfType<TPart>()];
+            return found.Length <= 1 ? found.FirstOrDefault()
+                : throw new ArgumentException($"{string.Join(" and ", found.Select(o => o.GetType().Name))} each replace the {what}; a learner has one of them.", nameof(parts));
+        }
     }
 
     /// <summary>The network.</summary>
@@ -37,7 +46,7 @@ public sealed class Learner : IContinualLearner, IReportsSeries
     public IEnumerable<StateEntry> State =>
         Network.LiveState.Select(s => new StateEntry(s.Key, StateKind.Model, s.Value))
             .Concat(_parts.SelectMany(p => p.State))
-            .Concat(_optimizer.Velocity is { } velocity ? [new("velocity", StateKind.Statistics, velocity)] : [])
+            .Concat(_optimizer?.Velocity is { } velocity ? [new("velocity", StateKind.Statistics, velocity)] : [])
             .Append(new("steps", StateKind.Counter, _steps));
 
     /// <summary>What the parts measured.</summary>
@@ -46,7 +55,7 @@ public sealed class Learner : IContinualLearner, IReportsSeries
     /// <inheritdoc/>
     public void BeginTask(TaskInfo task, Batch train)
     {
-        _optimizer.Reset();
+        _optimizer?.Reset();
         foreach (var part in _parts)
             part.BeginTask(Network, task, train);
     }
@@ -72,7 +81,10 @@ public sealed class Learner : IContinualLearner, IReportsSeries
             : Network.AddGradient(x, Loss);
         foreach (var part in _parts)
             part.Gradient(step);
-        _optimizer.Step();
+        if (_update is null)
+            _optimizer!.Step();
+        else
+            _update.Update();
         _steps.Values<long>()[0]++;
         foreach (var part in _parts)
             part.AfterStep(step);
@@ -115,7 +127,7 @@ public sealed class Learner : IContinualLearner, IReportsSeries
     {
         foreach (var part in _parts)
             part.Dispose();
-        _optimizer.Dispose();
+        _optimizer?.Dispose();
         _steps.Dispose();
         Network.Dispose();
     }

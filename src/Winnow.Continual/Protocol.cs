@@ -96,6 +96,22 @@ internal static class Protocol
             throw new InvalidOperationException("Predict changed the learner's state; a prediction must be pure.");
     }
 
+    /// <summary>The step with which each task begins.</summary>
+    internal static IReadOnlyList<long> Starts(ContinualStream stream, TrainingPlan plan)
+    {
+        var starts = new List<long>();
+        long step = 0;
+        foreach (var task in stream.Tasks)
+        {
+            starts.Add(step);
+            var train = task.Train();
+            using var x = train.X;
+            using var y = train.Y;
+            step += (long)plan.Epochs * ContinualStream.BatchCount(train.Count, plan.BatchSize);
+        }
+        return starts;
+    }
+
     /// <summary>SHA-256 over the names and bytes of a learner's state.</summary>
     internal static byte[] Hash(IContinualLearner learner)
     {

@@ -97,6 +97,9 @@ public sealed class Reservoir : IDisposable
         _random.Save(counter[1..]);
     }
 
+    /// <summary>Forgets all rows; the random state goes on.</summary>
+    public void Clear() => Counter[0] = 0;
+
     /// <summary>Draws rows without replacement, all of them when fewer are kept. The current dispose scope owns the batch.</summary>
     public Batch Draw(int count) => DrawWithExtra(count).Rows;
 

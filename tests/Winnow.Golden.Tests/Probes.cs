@@ -7,6 +7,9 @@ internal static class Probes
         new Dictionary<string, Func<GoldenFile, Dictionary<string, GoldenArray>>>
         {
             ["fpf/dynamics"] = ContinualProbes.ModuleDynamics,
+            ["scole/frequency-replay"] = ScoleProbes.FrequencyReplay,
+            ["scole/mask"] = ScoleProbes.Mask,
+            ["scole/probability"] = ScoleProbes.Probability,
             ["slca/ca"] = ContinualProbes.ClassifierAlignment,
             ["cuber/basis"] = CuberProbes.Basis,
             ["cuber/gpm"] = CuberProbes.Gpm,
@@ -33,5 +36,6 @@ internal static class Probes
             ["language-guided-cl/head"] = LanguageGuidedProbes.Head,
             ["pfnr/spectral"] = PfnrProbes.Spectral,
             ["pfnr/subnet"] = PfnrProbes.Subnet,
+            ["tame/switch"] = TameProbes.Switch,
         };
 }

@@ -26,7 +26,7 @@ internal sealed record ClassifierCard(int Schema, ContinualClassifierOptions Opt
         {
             throw InputException.At(path, $"a card that cannot be read ({e.Message.TrimEnd('.')})", "the JSON that Save wrote", remedy);
         }
-        if (card is not { Options: { Shape: not null, Method: not null }, Labels: not null, Tasks: not null, Detector: not null })
+        if (card is not { Options: { Shape: not null, Method: not null }, Labels: not null, Tasks: not null, Detector.Count: > 5 })
             throw InputException.At(path, "a card with missing entries", "the JSON that Save wrote", remedy);
         if (card.Schema != 1)
             throw InputException.At(path, $"schema {card.Schema}", "schema 1", "A newer version wrote it: use that one.");

@@ -23,6 +23,7 @@ public sealed class ContinualClassifier : IDisposable
     public const string MeterName = "Winnow.Continual";
 
     private const double AccuracyDecay = 0.999;
+    private const int YoungestBoundary = 30; // mini-batches: before, a falling loss says nothing
     private readonly Lock _learning = new(), _serving = new();
     private readonly LearnerSetup _setup;
     private readonly string? _needsBoundaries;
@@ -33,7 +34,7 @@ public sealed class ContinualClassifier : IDisposable
     private readonly Dictionary<string, int> _classes = new(StringComparer.Ordinal);
     private readonly List<string> _labels = [];
     private readonly List<TaskInfo> _tasks = [];
-    private readonly LossJumpDetector _detector = new();
+    private readonly LossJumpDetector _detector;
     private string[] _servedLabels = [];
     private TaskInfo[] _servedTasks = [];
     private long _servedUpdate = -1;
@@ -56,6 +57,7 @@ public sealed class ContinualClassifier : IDisposable
         _needsBoundaries = plan.NeedsBoundaries ? plan.Method : null;
         _standardiser = standardiser;
         _clock = clock ?? TimeProvider.System;
+        _detector = new(options.MaxClasses, minimumAge: YoungestBoundary);
         _learner = plan.Create();
         try
         {
@@ -67,6 +69,7 @@ public sealed class ContinualClassifier : IDisposable
         catch
         {
             _learner.Dispose();
+            _detector.Dispose();
             throw;
         }
         _metrics = new(meters, () => MemoryBytes, () => _servedLabels.Length, () => Accuracy);
@@ -219,7 +222,7 @@ public sealed class ContinualClassifier : IDisposable
     {
         lock (_learning)
         {
-            var card = new ClassifierCard(1, Options, _standardiser?.ToJson(), _labels, [.. _tasks.Select(t => t.Classes)], Updates, Rows, _rightRows, _countedRows, [.. _detector.State]);
+            var card = new ClassifierCard(1, Options, _standardiser?.ToJson(), _labels, [.. _tasks.Select(t => t.Classes)], Updates, Rows, _rightRows, _countedRows, [.. Detector]);
             WholeFile.Write(path, stream => LearnerState.Write(_learner, stream, ClassifierCard.Format, JsonSerializer.Serialize(card, WinnowJson.Options)));
         }
     }
@@ -250,6 +253,7 @@ public sealed class ContinualClassifier : IDisposable
             lock (_serving)
             {
                 _metrics.Dispose();
+                _detector.Dispose();
                 _learner.Dispose();
                 _served.Dispose();
             }
@@ -257,13 +261,15 @@ public sealed class ContinualClassifier : IDisposable
 
     private int Width => _setup.Width;
 
+    private Span<double> Detector => _detector.State("detector").Value.Values<double>();
+
     private void Restore(ClassifierCard card)
     {
         foreach (string label in card.Labels)
             Add(label);
         _tasks.AddRange(card.Tasks.Select((classes, i) => new TaskInfo(i, classes)));
         (Updates, Rows, _rightRows, _countedRows) = (card.Updates, card.Rows, card.RightRows, card.CountedRows);
-        _detector.State = card.Detector;
+        card.Detector.ToArray().CopyTo(Detector);
     }
 
     /// <summary>What both ways of learning share: checks, class numbers, the lock, the account, the events.</summary>
@@ -336,8 +342,15 @@ public sealed class ContinualClassifier : IDisposable
         long right = logits.argmax(1).eq(truth).sum().item<long>();
         (_rightRows, _countedRows) = (_rightRows * Math.Pow(AccuracyDecay, count) + right, _countedRows * Math.Pow(AccuracyDecay, count) + count);
         double loss = F.cross_entropy(logits, truth).item<float>();
-        if (found.Count == 0 && _labels.Count > 1 && _detector.Observe(loss))
+        if (found.Count > 0)
+            return right; // a class that was just met has no loss to compare with
+        if (_detector.Watch(loss))
+        {
             found.Add(new(BoundaryKind.LossJump, Updates, _detector.Smoothed, _detector.Threshold, null));
+            _detector.Restart();
+            _detector.Smooth(loss);
+        }
+        _detector.Accept(loss);
         return right;
     }
 

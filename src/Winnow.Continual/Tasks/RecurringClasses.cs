@@ -5,7 +5,7 @@ namespace Winnow.Continual;
 /// <summary>
 /// The classes of the tasks of a recurring stream: which come, how often, and in which company. Independent of data and learner: the same
 /// seed gives the same sequence.
-/// <para>Paper: Lesort, Ostapenko, Rodríguez, Misra, Arefin, Rodríguez, Charlin and Rish, Challenging Common Assumptions about Catastrophic Forgetting, CoLLAs 2023
+/// <para>Paper: Lesort, Ostapenko, Misra, Arefin, Rodríguez, Charlin and Rish, Challenging Common Assumptions about Catastrophic Forgetting, CoLLAs 2023
 /// (arXiv 2207.04543).</para>
 /// </summary>
 public static class RecurringClasses
