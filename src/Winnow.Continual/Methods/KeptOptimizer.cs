@@ -33,7 +33,7 @@ public sealed class KeptOptimizer(OptimizerKind kind, double learningRate, doubl
 
     /// <inheritdoc/>
     public IEnumerable<StateEntry> State =>
-        _adam is not null ? [new("adam.first", StateKind.Statistics, _adam.First), new("adam.second", StateKind.Statistics, _adam.Second), new("adam.steps", StateKind.Counter, _adam.Steps)]
+        _adam is not null ? _adam.LiveState.Select(s => new StateEntry($"adam.{s.Key}", s.Key == "t" ? StateKind.Counter : StateKind.Statistics, s.Value))
         : _sgd?.Velocity is { } velocity ? [new("velocity", StateKind.Statistics, velocity)] : [];
 
     /// <inheritdoc/>
@@ -41,7 +41,7 @@ public sealed class KeptOptimizer(OptimizerKind kind, double learningRate, doubl
     {
         _network = network;
         if (kind == OptimizerKind.Adam)
-            _adam = new(network, learningRate);
+            _adam = new(network.ParameterValues.Length, learningRate);
         else
             _sgd = new(network, learningRate, kind == OptimizerKind.Momentum ? momentum : 0);
     }
@@ -62,7 +62,7 @@ public sealed class KeptOptimizer(OptimizerKind kind, double learningRate, doubl
         if (clip is { } limit && TensorPrimitives.Norm<float>(gradient) is var norm && norm > limit)
             TensorPrimitives.Multiply(gradient, (float)(limit / norm), gradient);
         _sgd?.Step();
-        _adam?.Step();
+        _adam?.Step(_network.ParameterValues, gradient);
     }
 
     /// <inheritdoc/>
