@@ -42,6 +42,9 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
         Seed<SlcaOptions>("slca", "Slow Learner with Classifier Alignment", "Zhang, Wang, Kang, Chen and Wei, SLCA: Slow Learner with Classifier Alignment for Continual Learning on a Pre-trained Model, ICCV, arXiv 2303.05118", 2023,
             "Tunes a pre-trained encoder slowly and re-balances the head with features drawn from one normal distribution a class.", (s, o) => new Slca(s, o), Slca.Claims,
             needs: [Boundaries, NewClasses, Pretrained], tags: ["pre-trained", "no stored rows"]);
+        Seed<LifelongFrameworkOptions>("lifelong-framework", "Consolidation policies", "Ling and Bohn, A Deep Learning Framework for Lifelong Machine Learning, arXiv 2105.00157", 2021,
+            "Holds groups of weights frozen, elastic or free and lets tasks recruit units: one mechanism, one policy for each ability.", (s, o) => new Learner(s, new LifelongFramework(s, o)), LifelongFramework.Claims,
+            [Boundaries, NewClasses], ["regularisation", "expansion", "replay"]);
     }
 
     /// <inheritdoc/>

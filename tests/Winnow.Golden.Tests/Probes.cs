@@ -8,5 +8,6 @@ internal static class Probes
         {
             ["fpf/dynamics"] = ContinualProbes.ModuleDynamics,
             ["slca/ca"] = ContinualProbes.ClassifierAlignment,
+            ["lifelong-framework/quadratic"] = LifelongProbes.Quadratic,
         };
 }
