@@ -45,6 +45,9 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
         Seed<LifelongFrameworkOptions>("lifelong-framework", "Consolidation policies", "Ling and Bohn, A Deep Learning Framework for Lifelong Machine Learning, arXiv 2105.00157", 2021,
             "Holds groups of weights frozen, elastic or free and lets tasks recruit units: one mechanism, one policy for each ability.", (s, o) => new Learner(s, new LifelongFramework(s, o)), LifelongFramework.Claims,
             [Boundaries, NewClasses], ["regularisation", "expansion", "replay"]);
+        Seed<LifelongLlmSurveyOptions>("lifelong-llm-survey", "Techniques for language models", "Zheng, Qiu, Shi and Ma, Towards Lifelong Learning of Large Language Models: A Survey, arXiv 2406.06391", 2024,
+            "Orthogonal adapters, retrieval, expansion, replay, EWC or LwF: the survey's recurring techniques, with classes as the vocabulary.", LifelongLlmSurvey.Learner, LifelongLlmSurvey.Claims,
+            [Boundaries], ["adapters", "expansion", "retrieval", "replay", "regularisation", "distillation"]);
     }
 
     /// <inheritdoc/>

@@ -9,5 +9,6 @@ internal static class Probes
             ["fpf/dynamics"] = ContinualProbes.ModuleDynamics,
             ["slca/ca"] = ContinualProbes.ClassifierAlignment,
             ["lifelong-framework/quadratic"] = LifelongProbes.Quadratic,
+            ["lifelong-llm-survey/regularisers"] = LifelongProbes.Regularisers,
         };
 }

@@ -21,10 +21,10 @@ public enum FisherKind
 }
 
 /// <summary>The diagonal of the Fisher information of a network's parameters.</summary>
-internal static class FisherInformation
+public static class FisherInformation
 {
     /// <summary>That of a task, on some of its rows, [P], owned by the current dispose scope, and what it cost.</summary>
-    public static (Tensor Fisher, StepReport Cost) Of(Network network, Batch train, FisherKind kind, int rows, SeededRandom random, LearnerSetup setup)
+    internal static (Tensor Fisher, StepReport Cost) Of(Network network, Batch train, FisherKind kind, int rows, SeededRandom random, LearnerSetup setup)
     {
         // Rows at even distances represent a file that is sorted by class as well as one that is shuffled, and need no random state.
         long count = Math.Min(rows, train.Count), passes = kind == FisherKind.Expected ? setup.Classes : 1;

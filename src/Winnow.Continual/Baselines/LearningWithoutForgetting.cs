@@ -81,7 +81,11 @@ public sealed class LearningWithoutForgetting(LearnerSetup setup, LearningWithou
     }
 
     /// <summary><c>T² · H(softmax(z_old / T), softmax(z / T))</c> among some classes, mean over rows.</summary>
-    internal static Tensor Distillation(Tensor logits, Tensor then, Tensor classes, double temperature)
+    /// <param name="logits">z [B, classes].</param>
+    /// <param name="then">z_old [B, classes].</param>
+    /// <param name="classes">Which take part, booleans [classes].</param>
+    /// <param name="temperature">T.</param>
+    public static Tensor Distillation(Tensor logits, Tensor then, Tensor classes, double temperature)
     {
         var index = classes.nonzero().flatten();
         var target = (then.index_select(1, index) / temperature).softmax(1);
@@ -89,7 +93,7 @@ public sealed class LearningWithoutForgetting(LearnerSetup setup, LearningWithou
     }
 
     /// <summary>α, or α / T² when the distillation is not to be multiplied by T².</summary>
-    internal static double Weight(LearningWithoutForgettingOptions options) =>
+    public static double Weight(LearningWithoutForgettingOptions options) =>
         options.TemperatureSquared ? options.Alpha : options.Alpha / (options.Temperature * options.Temperature);
 
     private Tensor Teach(Tensor x)

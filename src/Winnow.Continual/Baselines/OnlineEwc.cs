@@ -58,7 +58,7 @@ public sealed class OnlineEwc(LearnerSetup setup, OnlineEwcOptions options) : IP
     }
 
     /// <summary>The factor that <see cref="QuadraticPenalty"/> halves: λ, or 2λ for the released penalty λ Σ F (θ − θ*)².</summary>
-    internal static double Strength(double lambda, FisherKind kind) => kind == FisherKind.Released ? 2 * lambda : lambda;
+    public static double Strength(double lambda, FisherKind kind) => kind == FisherKind.Released ? 2 * lambda : lambda;
 
     /// <inheritdoc/>
     public void Dispose() => _penalty.Dispose();
