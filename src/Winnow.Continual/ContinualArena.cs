@@ -78,6 +78,12 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
             "Lets only the classes of a mini-batch compete and keeps off momentum, so that knowledge accumulates over tasks that come back.", Scole.Learner, Scole.Claims, tags: ["recurring"]);
         Seed<TameOptions>("tame", "TAME", "Zhu, Majzoubi, Jain and Choromanska, TAME: Task Agnostic Continual Learning using Multiple Experts, CVPR workshops 2024, arXiv 2210.03869", 2022,
             "Notices a change of the data by a jump of its loss, switches to the network that fits or starts a new one, and learns which of them answers what.", (s, o) => new Tame(s, o), Tame.Claims, tags: ["experts", "task-free"]);
+        Seed<LifelongFrameworkOptions>("lifelong-framework", "Consolidation policies", "Ling and Bohn, A Deep Learning Framework for Lifelong Machine Learning, arXiv 2105.00157", 2021,
+            "Holds groups of weights frozen, elastic or free and lets tasks recruit units: one mechanism, one policy for each ability.", (s, o) => new Learner(s, new LifelongFramework(s, o)), LifelongFramework.Claims,
+            [Boundaries, NewClasses], ["regularisation", "expansion", "replay"]);
+        Seed<LifelongLlmSurveyOptions>("lifelong-llm-survey", "Techniques for language models", "Zheng, Qiu, Shi and Ma, Towards Lifelong Learning of Large Language Models: A Survey, arXiv 2406.06391", 2024,
+            "Orthogonal adapters, retrieval, expansion, replay, EWC or LwF: the survey's recurring techniques, with classes as the vocabulary.", LifelongLlmSurvey.Learner, LifelongLlmSurvey.Claims,
+            [Boundaries], ["adapters", "expansion", "retrieval", "replay", "regularisation", "distillation"]);
     }
 
     /// <inheritdoc/>

@@ -37,5 +37,7 @@ internal static class Probes
             ["pfnr/spectral"] = PfnrProbes.Spectral,
             ["pfnr/subnet"] = PfnrProbes.Subnet,
             ["tame/switch"] = TameProbes.Switch,
+            ["lifelong-framework/quadratic"] = LifelongProbes.Quadratic,
+            ["lifelong-llm-survey/regularisers"] = LifelongProbes.Regularisers,
         };
 }

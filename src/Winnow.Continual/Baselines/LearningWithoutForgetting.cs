@@ -16,6 +16,10 @@ public sealed record LearningWithoutForgettingOptions
     /// <summary>Temperature.</summary>
     [Range(0.01, 100.0), Description("temperature T that softens both answers")]
     public double Temperature { get; init; } = 2;
+
+    /// <summary>Whether the distillation is multiplied by T².</summary>
+    [Description("true: the distillation is multiplied by T², so that its gradient keeps its size; false: it is not, as in released code")]
+    public bool TemperatureSquared { get; init; } = true;
 }
 
 /// <summary>
@@ -56,7 +60,7 @@ public sealed class LearningWithoutForgetting(LearnerSetup setup, LearningWithou
             return all ? null : new(null, (fresh, _) => cross_entropy(fresh.Among(_current), y));
         var then = Teach(x);
         step.Report += new StepReport(double.NaN, step.New.Count, 0, 0);
-        return new(null, (fresh, _) => cross_entropy(fresh.Among(_current), y) + options.Alpha * Distillation(fresh, then, _old, options.Temperature));
+        return new(null, (fresh, _) => cross_entropy(fresh.Among(_current), y) + Weight(options) * Distillation(fresh, then, _old, options.Temperature));
     }
 
     /// <inheritdoc/>
@@ -77,12 +81,20 @@ public sealed class LearningWithoutForgetting(LearnerSetup setup, LearningWithou
     }
 
     /// <summary><c>T² · H(softmax(z_old / T), softmax(z / T))</c> among some classes, mean over rows.</summary>
-    internal static Tensor Distillation(Tensor logits, Tensor then, Tensor classes, double temperature)
+    /// <param name="logits">z [B, classes].</param>
+    /// <param name="then">z_old [B, classes].</param>
+    /// <param name="classes">Which take part, booleans [classes].</param>
+    /// <param name="temperature">T.</param>
+    public static Tensor Distillation(Tensor logits, Tensor then, Tensor classes, double temperature)
     {
         var index = classes.nonzero().flatten();
         var target = (then.index_select(1, index) / temperature).softmax(1);
         return temperature * temperature * cross_entropy(logits.index_select(1, index) / temperature, target);
     }
+
+    /// <summary>α, or α / T² when the distillation is not to be multiplied by T².</summary>
+    public static double Weight(LearningWithoutForgettingOptions options) =>
+        options.TemperatureSquared ? options.Alpha : options.Alpha / (options.Temperature * options.Temperature);
 
     private Tensor Teach(Tensor x)
     {

@@ -19,6 +19,10 @@ public sealed record OnlineEwcOptions
     /// <summary>Rows of a task that its Fisher information is estimated on.</summary>
     [Range(1, 1_000_000), Description("rows of each task, drawn at random, on which its Fisher information is computed")]
     public int FisherRows { get; init; } = 200;
+
+    /// <summary>Over which labels the expectation of the Fisher information is taken.</summary>
+    [Description("labels of the Fisher information: all, weighted by the network's probabilities (the exact expectation); one drawn from them; the data's own; or as in released code: the data's own, weighted by their probability, and a penalty without its half")]
+    public FisherKind Fisher { get; init; } = FisherKind.Expected;
 }
 
 /// <summary>
@@ -26,12 +30,12 @@ public sealed record OnlineEwcOptions
 /// answers depend on it.
 /// <para><c>L = CE(new) + (λ/2) Σ_i F_i (θ_i − θ*_i)²</c>, with <c>F ← γF + F_task</c> and <c>θ* ← θ</c> at the end of a task, and
 /// <c>F_task = (1/N) Σ_n Σ_c p(c|x_n) (∂ log p(c|x_n) / ∂θ)²</c>: the diagonal of the true Fisher information, its expectation over
-/// the labels taken exactly rather than by sampling or with the labels of the data (the "empirical" Fisher).</para>
+/// the labels taken exactly; by sampling, with the labels of the data (the "empirical" Fisher) or as in released code by option.</para>
 /// <para>Papers: Kirkpatrick et al., Overcoming catastrophic forgetting in neural networks, PNAS 2017 (arXiv 1612.00796); the online
 /// form: Schwarz et al., Progress and compress, ICML 2018 (arXiv 1805.06370).</para>
 /// <para>The paper tunes λ for each problem; the default is the best on permuted digits of 3, 10, 30, 100. Steps are implicit, see
 /// <see cref="QuadraticPenalty"/>: with plain gradient steps λ 30 and more diverge on permuted digits.</para>
-/// <para>Cost: two operations per weight and step; FisherRows · classes sample gradients per task; memory 2 P values.</para>
+/// <para>Cost: two operations per weight and step; FisherRows · classes sample gradients per task (one a row with single labels); memory 2 P values.</para>
 /// </summary>
 public sealed class OnlineEwc(LearnerSetup setup, OnlineEwcOptions options) : IPart
 {
@@ -41,48 +45,21 @@ public sealed class OnlineEwc(LearnerSetup setup, OnlineEwcOptions options) : IP
     public IEnumerable<StateEntry> State => _penalty.State("ewc");
 
     /// <inheritdoc/>
-    public void Gradient(Step step) => _penalty.Apply(step.Network, options.Lambda, setup.Training.LearningRate);
+    public void Gradient(Step step) => _penalty.Apply(step.Network, Strength(options.Lambda, options.Fisher), setup.Training.LearningRate);
 
     /// <inheritdoc/>
     public StepReport EndTask(Network network, TaskInfo task, Batch train)
     {
         using var scope = NewDisposeScope();
-        var x = train.Spread(options.FisherRows).X;
-        long rows = x.shape[0];
-        _penalty.Importance.mul_(options.Gamma).add_(Fisher(network, x, setup.Cancellation));
+        var (fisher, report) = FisherInformation.Of(network, train, options.Fisher, options.FisherRows, setup.Random($"fisher/{task.Id}"), setup);
+        _penalty.Importance.mul_(options.Gamma).add_(fisher);
         _penalty.Anchor.copy_(network.Parameters);
-        return new(double.NaN, rows * (1 + setup.Classes), rows * setup.Classes, 0);
+        return report;
     }
+
+    /// <summary>The factor that <see cref="QuadraticPenalty"/> halves: λ, or 2λ for the released penalty λ Σ F (θ − θ*)².</summary>
+    public static double Strength(double lambda, FisherKind kind) => kind == FisherKind.Released ? 2 * lambda : lambda;
 
     /// <inheritdoc/>
     public void Dispose() => _penalty.Dispose();
-
-    /// <summary>The diagonal of the Fisher information [P] of a network in prediction mode on rows [N, width]. Leaves a gradient behind.</summary>
-    internal static Tensor Fisher(Network network, Tensor x, CancellationToken cancellation)
-    {
-        network.Training = false;
-        var fisher = zeros_like(network.Parameters);
-        using var scope = NewDisposeScope();
-        var p = Probabilities(network, x);
-        long rows = p.shape[0], classes = p.shape[1];
-        for (long n = 0; n < rows; n++)
-        {
-            cancellation.ThrowIfCancellationRequested();
-            using var row = x.narrow(0, n, 1);
-            for (long c = 0; c < classes; c++)
-            {
-                using var label = tensor([c]);
-                network.ZeroGradient();
-                network.AddCrossEntropyGradient(row, label); // −∂ log p(c | x_n) / ∂θ, whose sign the square removes
-                fisher.addcmul_(network.Gradient, network.Gradient, p[n, c].item<float>() / rows);
-            }
-        }
-        return fisher;
-    }
-
-    private static Tensor Probabilities(Network network, Tensor x)
-    {
-        using var _ = no_grad();
-        return network.Forward(x).softmax(1);
-    }
 }
