@@ -96,24 +96,6 @@ public sealed class ScoleTests : IDisposable
     }
 
     [Fact]
-    public void Adam_is_that_of_PyTorch()
-    {
-        using var network = ByHand.Setup().Network();
-        using var adam = new Adam(network, 0.01);
-        var reference = nn.Parameter(network.Parameters.clone());
-        using var torchs = optim.Adam([reference], lr: 0.01);
-        for (int step = 0; step < 20; step++)
-        {
-            var gradient = TestData.Rows(1, network.GradientValues.Length, seed: (ulong)step).X.flatten() * Math.Pow(10, (step % 5) - 2);
-            gradient.data<float>().ToArray().CopyTo(network.GradientValues);
-            reference.grad = gradient;
-            adam.Step();
-            torchs.step();
-        }
-        ByHand.Close(reference, network.Parameters);
-    }
-
-    [Fact]
     public void The_moments_go_on_over_tasks_unless_they_are_reset()
     {
         using var stream = Stream();
