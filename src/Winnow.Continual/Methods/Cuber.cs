@@ -111,7 +111,7 @@ public sealed class Cuber : IContinualLearner, IReportsSeries
                 layer.Project(velocity);
             loss += layer.Penalise(_network, _anchor);
             layer.Project(_network.Gradient);
-            layer.StepScales(_optimizer.LearningRate);
+            layer.StepScales(_optimizer.LearningRate * _options.ScaleRate);
         }
         Spaces.Hold(_network);
         _optimizer.Step();

@@ -18,6 +18,10 @@ public sealed record CuberOptions : GpmOptions
     [Range(0.0, 1000.0), Description("weight λ of how far the weights move inside the subspaces of agreeing tasks; the paper states none, its code has 2")]
     public double Lambda { get; init; } = 2;
 
+    /// <summary>Step size of the scales.</summary>
+    [Range(0.0, 10.0), Description("step size of the scales as a share of the weights' (1 in the paper, whose steps are ten times smaller); 0 for no scales")]
+    public double ScaleRate { get; init; } = 0.1;
+
     /// <summary>Related old tasks a layer.</summary>
     [Range(1, 1000), Description("old tasks a layer may be related to at once: those that the new gradient reaches most")]
     public int Related { get; init; } = 2;

@@ -65,9 +65,12 @@ internal static class Subspace
 
     private static (Tensor U, double[] Energies, double Total) Directions(Tensor inputs, Tensor basis)
     {
+        double total = inputs.square().sum().item<double>();
+        if (!double.IsFinite(total))
+            throw new InvalidOperationException("A layer's inputs are not finite: training diverged. Lower the learning rate.");
         var rest = basis.shape[1] == 0 ? inputs : inputs - basis.matmul(basis.T.matmul(inputs));
         var (u, s, _) = linalg.svd(rest, fullMatrices: false);
-        return (u, s.square().contiguous().Values<double>().ToArray(), inputs.square().sum().item<double>());
+        return (u, s.square().contiguous().Values<double>().ToArray(), total);
     }
 
     private static int Room(Tensor inputs, Tensor basis) => (int)(inputs.shape[0] - basis.shape[1]);

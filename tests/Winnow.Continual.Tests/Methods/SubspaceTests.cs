@@ -77,4 +77,13 @@ public sealed class SubspaceTests
         Assert.Throws<ArgumentOutOfRangeException>(() => Subspace.Residual(inputs, inputs.narrow(1, 0, 0), threshold, RankRule.Reached));
         Assert.Throws<ArgumentOutOfRangeException>(() => Subspace.Joint(inputs, inputs.narrow(1, 0, 0), threshold, RankRule.Reached));
     }
+
+    [Fact]
+    public void Inputs_of_a_network_that_diverged_are_refused_with_the_remedy()
+    {
+        using var scope = NewDisposeScope();
+        var inputs = Inputs(4, 5, 1);
+        inputs[1, 2] = double.NaN;
+        Assert.Contains("Lower the learning rate", Assert.Throws<InvalidOperationException>(() => Subspace.Residual(inputs, inputs.narrow(1, 0, 0), 0.9, RankRule.Reached)).Message, StringComparison.Ordinal);
+    }
 }
