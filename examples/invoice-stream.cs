@@ -13,10 +13,10 @@ int updates = args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture)
 using var csv = args.Length > 1 ? new StreamWriter(args[1]) : TextWriter.Null;
 csv.WriteLine("update,rows,classes,accuracy,resident_megabytes");
 
-var text = new HashedText(width: 1024);
+var text = new HashedText(dimensions: 1024);
 using var classifier = new ContinualClassifier(new()
 {
-    Shape = [text.Width],
+    Shape = [text.Dimensions],
     Method = "er:buffer-size=1000:replay-batch=8",
     MaxClasses = 32,
     Hidden = 64,
@@ -58,12 +58,12 @@ for (int update = 1; update <= updates; update++)
 {
     int known = Math.Min(kinds.Length, 2 + 10 * update / updates * 10 / 8); // new kinds of cost until eight tenths of the stream
     int count = 1 + random.Next(3);
-    float[] x = new float[count * text.Width];
+    float[] x = new float[count * text.Dimensions];
     string[] y = new string[count];
     for (int i = 0; i < count; i++)
     {
         int kind = random.Next(known);
-        text.Write(Line(kind), x.AsSpan(i * text.Width, text.Width));
+        text.Features(Line(kind)).CopyTo(x.AsSpan(i * text.Dimensions, text.Dimensions));
         y[i] = kinds[kind];
     }
     classifier.Learn(x, y);
@@ -76,7 +76,9 @@ for (int update = 1; update <= updates; update++)
     }
 }
 
-var (label, confidence) = classifier.Predict(text.Row("invoice no 7 boiler fitter 3 hours parts net total"))[0];
+float[] asked = new float[text.Dimensions];
+text.Features("invoice no 7 boiler fitter 3 hours parts net total").CopyTo(asked);
+var (label, confidence) = classifier.Predict(asked)[0];
 Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"'boiler fitter, 3 hours, parts' is filed under {label} with confidence {confidence:F2}"));
 Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{classifier.Updates} updates, {rows} rows, {classifier.Labels.Count} classes: {classifier.Accuracy:P1} of the last thousand rows were right before they were learned"));
 int quarter = memory.Count / 4;

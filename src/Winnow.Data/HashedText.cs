@@ -1,81 +1,114 @@
-using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
 
 namespace Winnow.Data;
 
 /// <summary>
-/// Text as a row of numbers without a vocabulary: every word, and every run of up to <c>n</c> words, adds +1 or −1 at a place that its hash
-/// chooses; the row is scaled to length 1. Weinberger et al., Feature hashing for large scale multitask learning, ICML 2009 (arXiv 0902.2206):
-/// signs make inner products of rows unbiased estimates of those of word counts. The same text gives the same row on every machine.
-/// Immutable and safe for several threads. Cost: one pass over the characters.
+/// Text as numbers without a vocabulary: every word and every run of up to n words is hashed to one of a fixed number of features, with a sign from
+/// the hash so that collisions cancel on average, and the row is scaled to length 1.
+/// <para>Words are runs of letters and digits (any script), lower-cased; runs of words do not reach from one field into the next. The hash is FNV-1a
+/// over UTF-16 with a final mix: the same on every machine. Cost: O(characters · n).</para>
+/// <para>Weinberger et al., Feature hashing for large scale multitask learning, ICML 2009 (arXiv 0902.2206).</para>
 /// </summary>
 public sealed class HashedText
 {
-    private const ulong Offset = 14695981039346656037, Prime = 1099511628211; // FNV-1a, 64 bits
-    private readonly int _runs;
+    private const ulong Offset = 14695981039346656037, Prime = 1099511628211;
 
-    /// <summary>A hashing of words.</summary>
-    /// <param name="width">Values of a row, a power of two.</param>
-    /// <param name="runs">Words of the longest run that counts by itself: 1 for single words, 2 for pairs as well.</param>
-    /// <exception cref="ArgumentException">A width that is no power of two, or no run at all.</exception>
-    public HashedText(int width = 4096, int runs = 2)
+    /// <summary>A hashing of a size.</summary>
+    /// <param name="dimensions">Features, at least 2.</param>
+    /// <param name="longest">Words in a run at most, at least 1.</param>
+    public HashedText(int dimensions = 4096, int longest = 2)
     {
-        if (width < 2 || !int.IsPow2(width))
-            throw new ArgumentException($"A width of {width}; expected a power of two, for instance 4096.", nameof(width));
-        ArgumentOutOfRangeException.ThrowIfLessThan(runs, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(runs, 8);
-        (Width, _runs) = (width, runs);
+        ArgumentOutOfRangeException.ThrowIfLessThan(dimensions, 2);
+        ArgumentOutOfRangeException.ThrowIfLessThan(longest, 1);
+        (Dimensions, Longest) = (dimensions, longest);
     }
 
-    /// <summary>Values of a row.</summary>
-    public int Width { get; }
+    /// <summary>Number of features.</summary>
+    public int Dimensions { get; }
 
-    /// <summary>The row of a text. A text without a word gives zeros.</summary>
-    public float[] Row(ReadOnlySpan<char> text)
-    {
-        float[] row = new float[Width];
-        Write(text, row);
-        return row;
-    }
+    /// <summary>Words in a run at most.</summary>
+    public int Longest { get; }
 
-    /// <summary>Writes the row of a text. Words are runs of letters and digits, in lower case.</summary>
-    /// <exception cref="ArgumentException">The row has another width.</exception>
-    public void Write(ReadOnlySpan<char> text, Span<float> row)
+    /// <summary>The features of a row of text: those that are not zero, ascending.</summary>
+    /// <param name="fields">Its fields, for instance title and body.</param>
+    public SparseRow Features(params ReadOnlySpan<string> fields)
     {
-        if (row.Length != Width)
-            throw new ArgumentException($"A row of {row.Length} values; expected {Width}.", nameof(row));
-        row.Clear();
-        Span<ulong> words = stackalloc ulong[_runs]; // hashes of the last words, the newest first
-        int known = 0;
-        for (int i = 0; i < text.Length;)
+        var counts = new SortedDictionary<int, float>();
+        foreach (string field in fields)
         {
-            if (!char.IsLetterOrDigit(text[i]))
+            var words = Words(field);
+            for (int i = 0; i < words.Count; i++)
             {
-                i++;
-                continue;
-            }
-            ulong word = Offset;
-            for (; i < text.Length && char.IsLetterOrDigit(text[i]); i++)
-                word = (word ^ char.ToLowerInvariant(text[i])) * Prime;
-            words[..^1].CopyTo(words[1..]);
-            words[0] = word;
-            known = Math.Min(known + 1, _runs);
-            ulong run = Offset;
-            for (int j = 0; j < known; j++)
-            {
-                run = Mix(run ^ words[j]);
-                row[(int)(run & (ulong)(Width - 1))] += (run >> 63) == 0 ? 1 : -1;
+                ulong hash = Offset;
+                for (int n = 0; n < Longest && i + n < words.Count; n++)
+                {
+                    hash = Add(Add(hash, words[i + n]), "\u001f"); // the separator keeps 'ab c' and 'a bc' apart
+                    Count(counts, hash);
+                }
             }
         }
-        float norm = TensorPrimitives.Norm<float>(row);
-        if (norm > 0)
-            TensorPrimitives.Divide(row, norm, row);
+        return Normalised(counts);
     }
 
-    /// <summary>Spreads every bit over all (the finaliser of MurmurHash3).</summary>
-    private static ulong Mix(ulong h)
+    /// <summary>The features of things that are named, e.g. <c>suffix=ing</c>: each name is hashed whole.</summary>
+    public SparseRow Named(params ReadOnlySpan<string> names)
     {
-        h = (h ^ (h >> 33)) * 0xff51afd7ed558ccd;
-        h = (h ^ (h >> 33)) * 0xc4ceb9fe1a85ec53;
-        return h ^ (h >> 33);
+        var counts = new SortedDictionary<int, float>();
+        foreach (string name in names)
+            Count(counts, Add(Offset, name));
+        return Normalised(counts);
+    }
+
+    private void Count(SortedDictionary<int, float> counts, ulong hash)
+    {
+        // FNV's low bits are weak: a final mix (from SplitMix64) before they are used.
+        hash = (hash ^ (hash >> 30)) * 0xbf58476d1ce4e5b9;
+        hash = (hash ^ (hash >> 27)) * 0x94d049bb133111eb;
+        hash ^= hash >> 31;
+        int feature = (int)((hash >> 1) % (ulong)Dimensions);
+        counts[feature] = counts.GetValueOrDefault(feature) + ((hash & 1) == 0 ? 1 : -1);
+    }
+
+    private static SparseRow Normalised(SortedDictionary<int, float> counts)
+    {
+        var kept = counts.Where(c => c.Value != 0).ToList(); // opposite signs may have cancelled
+        int[] columns = [.. kept.Select(c => c.Key)];
+        double length = Math.Sqrt(kept.Sum(c => (double)c.Value * c.Value));
+        return new(columns, [.. kept.Select(c => (float)(c.Value / length))]);
+    }
+
+    private static List<string> Words(string text)
+    {
+        var words = new List<string>();
+        for (int start = 0, end; start < text.Length; start = end + 1)
+        {
+            for (end = start; end < text.Length && char.IsLetterOrDigit(text[end]); end++)
+            {
+            }
+            if (end > start)
+                words.Add(text[start..end].ToLowerInvariant());
+        }
+        return words;
+    }
+
+    private static ulong Add(ulong hash, string text)
+    {
+        foreach (byte b in MemoryMarshal.AsBytes(text.AsSpan()))
+            hash = (hash ^ b) * Prime;
+        return hash;
+    }
+}
+
+/// <summary>A row of which most values are zero.</summary>
+/// <param name="Columns">Where the others are, ascending.</param>
+/// <param name="Values">The others.</param>
+public readonly record struct SparseRow(int[] Columns, float[] Values)
+{
+    /// <summary>Writes the whole row, zeros included.</summary>
+    public void CopyTo(Span<float> row)
+    {
+        row.Clear();
+        for (int i = 0; i < Columns.Length; i++)
+            row[Columns[i]] = Values[i];
     }
 }

@@ -1,13 +1,15 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using Winnow.Data.Readers;
 
 namespace Winnow.Data;
 
-/// <summary>Examples without labels, in memory: bytes for images, floats for tables.</summary>
+/// <summary>Examples without labels, in memory: bytes for images, floats for tables, the values that are not zero for text.</summary>
 public sealed class RowData
 {
     private readonly byte[]? _bytes;
     private readonly float[]? _values;
+    private readonly SparseRows? _sparse;
     private readonly float[] _levels = [];
 
     /// <summary>Images of bytes [count, channels, height, width], not copied.</summary>
@@ -24,7 +26,10 @@ public sealed class RowData
     /// <exception cref="ArgumentException">The length is not a multiple of the width.</exception>
     internal RowData(string name, string format, ExampleLayout layout, float[] values) : this(name, format, layout, values.Length) => _values = values;
 
-    private RowData(string name, string format, ExampleLayout layout, int length)
+    /// <summary>Rows of which most values are zero, not copied.</summary>
+    internal RowData(string name, string format, ExampleLayout layout, SparseRows rows) : this(name, format, layout, checked((rows.Starts.Length - 1L) * layout.Width)) => _sparse = rows;
+
+    private RowData(string name, string format, ExampleLayout layout, long length)
     {
         Name = name;
         Format = format;
@@ -32,7 +37,7 @@ public sealed class RowData
         Width = layout.Width;
         if (Width <= 0 || length % Width != 0)
             throw new ArgumentException($"{length} values are not a whole number of examples of {layout.ShapeText}.", nameof(layout));
-        Count = length / Width;
+        Count = (int)(length / Width);
     }
 
     /// <summary>Name of the data set, or file name.</summary>
@@ -68,6 +73,13 @@ public sealed class RowData
 
     private void CopyRow(int row, Span<float> destination)
     {
+        if (_sparse is not null)
+        {
+            destination.Clear();
+            for (int i = _sparse.Starts[row]; i < _sparse.Starts[row + 1]; i++)
+                destination[_sparse.Columns[i]] = _sparse.Values[i];
+            return;
+        }
         if (_values is not null)
         {
             _values.AsSpan(row * Width, Width).CopyTo(destination);
@@ -83,6 +95,12 @@ public sealed class RowData
     {
         if (_bytes is not null)
             hash.AppendData(_bytes);
+        else if (_sparse is not null)
+        {
+            hash.AppendData(MemoryMarshal.AsBytes(_sparse.Starts.AsSpan()));
+            hash.AppendData(MemoryMarshal.AsBytes(_sparse.Columns.AsSpan()));
+            hash.AppendData(MemoryMarshal.AsBytes(_sparse.Values.AsSpan()));
+        }
         else
             for (int start = 0; start < _values!.Length; start += 1 << 20)
                 hash.AppendData(MemoryMarshal.AsBytes(_values.AsSpan(start, Math.Min(1 << 20, _values.Length - start))));

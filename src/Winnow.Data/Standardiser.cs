@@ -6,6 +6,8 @@ namespace Winnow.Data;
 /// <summary>
 /// Shifts and scales examples to mean 0 and standard deviation 1, per feature of a table and per channel of an image, with
 /// numbers taken from training rows only. A feature that is constant there keeps scale 1.
+/// <para>Hashed text is not shifted, so that its zeros stay zeros, and all its features have one scale, their root mean square: a scale of its
+/// own would make a rare word as loud as all others together.</para>
 /// </summary>
 public sealed class Standardiser
 {
@@ -42,6 +44,8 @@ public sealed class Standardiser
     {
         if (trainingRows.IsEmpty)
             throw new ArgumentException("No training rows to take mean and deviation from.", nameof(trainingRows));
+        if (data.Layout.TextColumns is not null)
+            return new([0], [(float)(1 / Math.Sqrt(data.Width))], data.Width); // rows have length 1
         int groups = data.Shape[0], run = data.Width / groups;
         var sum = new double[groups];
         var squares = new double[groups];

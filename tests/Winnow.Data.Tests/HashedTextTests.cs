@@ -1,60 +1,110 @@
+using Winnow.Core;
+using static Winnow.Data.Tests.Scratch;
+
 namespace Winnow.Data.Tests;
 
-public sealed class HashedTextTests
+public sealed class HashedTextTests : IDisposable
 {
-    private static readonly HashedText Hashing = new(1 << 12);
+    private const string Reviews = "label,title,body\ngood,A fine film,\"warm, funny and true\"\nbad,Dull,two hours of nothing\ngood,Lovely,see it twice\nbad,1984,no\n";
+    private readonly Scratch _scratch = new();
+
+    public void Dispose() => _scratch.Dispose();
 
     [Fact]
-    public void A_row_has_length_1_and_depends_on_words_alone()
+    public void A_row_has_length_1_and_its_features_ascend()
     {
-        float[] row = Hashing.Row("The second invoice, of May");
-        Assert.Equal(1, row.Sum(v => v * v), 1e-5);
-        Assert.Equal(row, Hashing.Row("  the SECOND -- invoice (of)\tmay!"));
-        Assert.NotEqual(row, Hashing.Row("the invoice second of may")); // pairs see the order
-        Assert.Equal(new HashedText(1 << 12, 1).Row("a b c"), new HashedText(1 << 12, 1).Row("c a b"));
+        var row = new HashedText().Features("The quick brown fox jumps over the lazy dog, over and over.");
+        Assert.Equal(1, row.Values.Sum(v => (double)v * v), 1e-6);
+        Assert.Equal(row.Columns.Distinct().Order(), row.Columns);
+        Assert.InRange(row.Columns.Length, 15, 21); // 10 different words and 11 different pairs, few collisions
     }
 
     [Fact]
-    public void Every_word_and_every_pair_counts_once()
+    public void Case_and_punctuation_do_not_matter_and_the_order_of_words_only_to_pairs()
     {
-        // Four words and three pairs, none of which share a place: seven values of 1/sqrt(7).
-        float[] row = Hashing.Row("rent office june 2031");
-        Assert.Equal(7, row.Count(v => v != 0));
-        Assert.All(row.Where(v => v != 0), v => Assert.Equal(1 / MathF.Sqrt(7), Math.Abs(v), 1e-6f));
+        var pairs = new HashedText();
+        Equal(pairs.Features("Stock markets FALL"), pairs.Features("stock, markets... fall!"));
+        Assert.NotEqual(pairs.Features("dog bites man").Columns, pairs.Features("man bites dog").Columns);
+        var words = new HashedText(longest: 1);
+        Equal(words.Features("dog bites man"), words.Features("man bites dog"));
     }
 
     [Fact]
-    public void A_text_without_words_gives_zeros() => Assert.All(Hashing.Row(" -- !? "), v => Assert.Equal(0, v));
+    public void Pairs_do_not_reach_across_fields() => Assert.Equal(3, new HashedText(1 << 20).Features("ab cd").Columns.Length + new HashedText(1 << 20).Features("ab", "cd").Columns.Length - 2);
 
     [Fact]
-    public void Places_and_signs_are_uniform()
+    public void Products_of_rows_are_kept_on_average()
     {
-        // 100,000 words on 64 places, chi-square with 63 degrees of freedom below 120.6 (false alarm 1e-5); signs within 4.5 standard deviations (7e-6).
-        var hashing = new HashedText(64, 1);
-        int[] counts = new int[64];
-        int plus = 0;
-        for (int i = 0; i < 100_000; i++)
-        {
-            float[] row = hashing.Row($"w{i}");
-            int place = Array.FindIndex(row, v => v != 0);
-            counts[place]++;
-            plus += row[place] > 0 ? 1 : 0;
-        }
-        double expected = 100_000 / 64.0;
-        Assert.InRange(counts.Sum(c => (c - expected) * (c - expected) / expected), 0, 120.6);
-        Assert.InRange(plus, 50_000 - 712, 50_000 + 712);
+        // Signed hashing keeps the inner product of two disjoint bags of 40 words at 0; its deviation is 1/sqrt(d) = 1/64 a pair, of the
+        // mean of 200 independent pairs 0.0011: beyond 0.006 (five and a half deviations) with probability below 1e-7.
+        var hashing = new HashedText(4096, longest: 1);
+        double mean = Enumerable.Range(0, 200).Average(i => Dot(Bag("a", i), Bag("b", i)));
+        Assert.InRange(mean, -0.006, 0.006);
+
+        SparseRow Bag(string prefix, int i) => hashing.Features(string.Join(' ', Enumerable.Range(0, 40).Select(w => $"{prefix}{i}x{w}")));
+        static double Dot(SparseRow a, SparseRow b) => a.Columns.Zip(a.Values).Sum(p => Array.IndexOf(b.Columns, p.First) is >= 0 and var at ? (double)p.Second * b.Values[at] : 0);
     }
 
     [Fact]
-    public void The_same_text_gives_the_same_place_for_ever() =>
-        Assert.Equal(Recorded, string.Join(' ', Hashing.Row("to be").Select((v, i) => (v, i)).Where(p => p.v != 0).Select(p => $"{p.i}:{Math.Sign(p.v)}")));
-
-    private const string Recorded = "591:1 2241:1 3873:1";
-
-    [Theory, InlineData(0), InlineData(100), InlineData(1)]
-    public void A_width_that_is_no_power_of_two_is_refused(int width) =>
-        Assert.Contains("power of two", Assert.Throws<ArgumentException>(() => new HashedText(width)).Message, StringComparison.Ordinal);
+    public void The_hash_is_the_same_everywhere() => // computed by another program; a change would make kept models useless
+        Assert.Equal([1401, 1848, 2955], new HashedText().Features("hello world").Columns);
 
     [Fact]
-    public void A_row_of_another_width_is_refused() => Assert.Throws<ArgumentException>(() => Hashing.Write("a", new float[5]));
+    public void A_table_whose_features_are_all_text_is_hashed_and_its_one_other_column_is_the_label()
+    {
+        var data = Open(_scratch.Write("r.csv", Reviews), "label");
+        Assert.Equal("CSV: 4 rows of 4,096 hashed features of 2 columns of text, 2 classes (bad, good), 2 to 2 rows a class", data.Describe());
+        Assert.Equal(["title", "body"], data.FeatureNames!);
+        var news = Open(_scratch.Write("n.csv", "\"3\",\"Oil up\",\"Prices rise\"\n\"1\",\"Peace\",\"Talks go on\"\n\"3\",\"Oil down\",\"Prices fall\"\n"));
+        Assert.Equal(["1", "3"], news.LabelNames);
+        Assert.Equal([1, 0, 1], news.Labels);
+        var expected = new HashedText().Features("Oil up", "Prices rise");
+        var row = new float[4096];
+        news.CopyRows([0], row);
+        Assert.Equal(expected.Columns, Enumerable.Range(0, 4096).Where(i => row[i] != 0));
+    }
+
+    [Fact]
+    public void Numbers_mixed_with_text_are_refused_as_before()
+    {
+        Refused(() => Open(_scratch.Write("m.csv", "age,city,plan\n31,Rome,a\n45,Oslo,b\n27,Bonn,a\n"), "plan"), "m.csv, line 2, column 1 ('city'): found 'Rome'; expected a number");
+        Refused(() => Open(_scratch.Write("e.csv", "text,label\nwell,a\n!!,b\n")), "e.csv, line 3: found no word; expected text");
+    }
+
+    [Fact]
+    public void New_rows_are_hashed_as_those_of_the_training_were()
+    {
+        var data = Open(_scratch.Write("r.csv", Reviews), "label");
+        var rows = DataSources.OpenRows(_scratch.Write("new.csv", "body,title\nsee it twice,Lovely\n"), new DataReading(), data.Layout, CancellationToken.None);
+        float[] known = new float[4096], fresh = new float[4096];
+        data.CopyRows([2], known);
+        rows.CopyRows([0], fresh);
+        Assert.Equal(known, fresh);
+    }
+
+    [Fact]
+    public void Text_is_scaled_as_a_whole_and_its_zeros_stay()
+    {
+        var data = Open(_scratch.Write("r.csv", Reviews), "label");
+        var standardiser = Standardiser.Fit(data, [0, 1, 2]);
+        float[] row = new float[4096];
+        data.CopyRows([3], row);
+        int zeros = row.Count(v => v == 0);
+        standardiser.Apply(row);
+        Assert.Equal(zeros, row.Count(v => v == 0));
+        Assert.Equal(4096, row.Sum(v => (double)v * v), 0.01); // mean square 1
+    }
+
+    [Fact]
+    public void Sizes_that_make_no_sense_are_refused()
+    {
+        Assert.Throws<ArgumentOutOfRangeException>(() => new HashedText(1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new HashedText(longest: 0));
+    }
+
+    private static void Equal(SparseRow a, SparseRow b)
+    {
+        Assert.Equal(a.Columns, b.Columns);
+        Assert.Equal(a.Values, b.Values);
+    }
 }

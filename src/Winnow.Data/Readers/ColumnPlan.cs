@@ -9,11 +9,31 @@ namespace Winnow.Data.Readers;
 /// <param name="Names">Names of all columns; null without a header.</param>
 internal sealed record ColumnPlan(int[] Features, int Label, string[]? Names)
 {
+    /// <summary>Whether the features are hashed text.</summary>
+    public bool Text { get; init; }
+
     /// <summary>A name for messages: position, and name where there is one.</summary>
     public string Show(int column) => Names is null ? $"column {column}" : $"column {column} ({Excerpt.Of(Names[column])})";
 
     /// <summary>Names of the features, or null without a header.</summary>
     public string[]? FeatureNames => Names is null ? null : Array.ConvertAll(Features, f => Names[f]);
+
+    /// <summary>
+    /// For training: the label column is the named one or the last; all others are features. A table in which all columns but one are text
+    /// and no label is named has that one as its label, wherever it stands.
+    /// </summary>
+    /// <param name="where">File, for errors.</param>
+    /// <param name="names">Column names, or null without a header.</param>
+    /// <param name="count">Number of columns.</param>
+    /// <param name="reading">What the user said.</param>
+    /// <param name="text">Which columns hold text.</param>
+    public static ColumnPlan ForTraining(string where, string[]? names, int count, DataReading reading, bool[] text)
+    {
+        if (reading.Label is null && count > 2 && text[^1] && text.Count(t => !t) == 1)
+            reading = reading with { Label = $"{Array.IndexOf(text, false)}" };
+        var plan = ForTraining(where, names, count, reading);
+        return plan with { Text = plan.Features.All(f => text[f]) };
+    }
 
     /// <summary>For training: the label column is the named one or the last; all others are features.</summary>
     public static ColumnPlan ForTraining(string where, string[]? names, int count, DataReading reading)
@@ -40,14 +60,14 @@ internal sealed record ColumnPlan(int[] Features, int Label, string[]? Names)
                 : throw InputException.At(where, $"no column {Excerpt.Of(wanted[missing])}", $"the {wanted.Count} columns the model was trained on",
                     Nearest.To(wanted[missing], names.Except(wanted)) is { } near ? $"Rename column '{near}'?" : "Add it.");
         }
-        if (count == layout.Width)
+        if (count == layout.Columns)
             return new([.. Enumerable.Range(0, count)], -1, names);
-        if (count == layout.Width + 1)
+        if (count == layout.Columns + 1)
         {
             int label = LabelColumn(where, names, count, reading);
             return new([.. Enumerable.Range(0, count).Where(c => c != label)], -1, names);
         }
-        throw InputException.At(where, $"{count} columns", $"{layout.Width} features as the model was trained on, or one more for a label column, which is ignored", "Give the same columns as for training.");
+        throw InputException.At(where, $"{count} columns", $"{layout.Columns} {(layout.TextColumns is null ? "features" : "columns of text")} as the model was trained on, or one more for a label column, which is ignored", "Give the same columns as for training.");
     }
 
     private static int LabelColumn(string where, string[]? names, int count, DataReading reading)

@@ -13,7 +13,8 @@ internal sealed record ReadRequest(string Where, DataReading Reading, ExampleLay
     /// <summary>The roles of the columns of a table.</summary>
     /// <param name="names">Column names, or null without a header.</param>
     /// <param name="count">Number of columns.</param>
-    public ColumnPlan Columns(string[]? names, int count) => Layout is null
-        ? ColumnPlan.ForTraining(Where, names, count, Reading)
-        : ColumnPlan.ForPrediction(Where, names, count, Reading, Layout);
+    /// <param name="text">Which columns hold text, where that was found out.</param>
+    public ColumnPlan Columns(string[]? names, int count, bool[]? text = null) => Layout is not null
+        ? ColumnPlan.ForPrediction(Where, names, count, Reading, Layout) with { Text = Layout.TextColumns > 0 }
+        : text is null ? ColumnPlan.ForTraining(Where, names, count, Reading) : ColumnPlan.ForTraining(Where, names, count, Reading, text);
 }

@@ -19,7 +19,7 @@ internal static class SourceReader
         if (format.IsTable)
         {
             var table = format.ReadTable(request);
-            data = new(new RowData(name, format.Name, new ExampleLayout([table.Columns], 1, table.FeatureNames), table.Values), table.Labels, table.LabelNames)
+            data = new(table.Rows(name, format.Name, table.Layout), table.Labels, table.LabelNames)
             {
                 Title = set?.Title ?? name,
                 Attribution = set?.Attribution,
@@ -47,7 +47,7 @@ internal static class SourceReader
         var format = SourceFormat.Of(path, rows: true);
         string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
         if (format.IsTable)
-            return new(name, format.Name, layout, format.ReadTable(request).Values);
+            return format.ReadTable(request).Rows(name, format.Name, layout);
         if (!layout.IsImage)
             throw InputException.At(path, "images", $"rows of {layout.ShapeText}, as the model was trained on", "Give a table (CSV, TSV or Parquet).");
         var images = format.ReadImages(request, null);

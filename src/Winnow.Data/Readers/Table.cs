@@ -10,8 +10,18 @@ namespace Winnow.Data.Readers;
 /// <param name="FeatureNames">Names of the features, or null.</param>
 /// <param name="Labels">Class per row; empty when read without labels.</param>
 /// <param name="LabelNames">Class names.</param>
-internal sealed record Table(float[] Values, int Columns, string[]? FeatureNames, int[] Labels, IReadOnlyList<string> LabelNames)
+/// <param name="Text">The hashed features where the columns are text; <paramref name="Values"/> is empty then.</param>
+internal sealed record Table(float[] Values, int Columns, string[]? FeatureNames, int[] Labels, IReadOnlyList<string> LabelNames, SparseRows? Text = null)
 {
+    /// <summary>What an example of it looks like.</summary>
+    public ExampleLayout Layout => Text is null ? new([Columns], 1, FeatureNames) : new([TextDimensions], 1, FeatureNames, Columns);
+
+    /// <summary>Features that text is hashed to.</summary>
+    public const int TextDimensions = 4096;
+
+    /// <summary>The examples, in a layout.</summary>
+    public RowData Rows(string name, string format, ExampleLayout layout) => Text is null ? new(name, format, layout, Values) : new(name, format, layout, Text);
+
     /// <summary>A field as a number.</summary>
     /// <param name="text">The field, UTF-8.</param>
     /// <param name="where">File, line and column, asked for only when the field is bad.</param>
