@@ -36,7 +36,8 @@ public record GpmOptions
 /// far: after each task the leading left singular vectors of its inputs outside M are added until M holds the share ε of their energy.</para>
 /// <para>Paper: Saha, Garg and Roy, Gradient projection memory for continual learning, ICLR 2021 (arXiv 2103.09762). Its networks have no
 /// biases; here biases stay at zero, and batch normalisations, which the projection does not cover, learn in the first task and are frozen then.
-/// Where tasks bring new classes the loss is among the task's own, as with the paper's one head a task. Thresholds are those of its permuted MNIST.</para>
+/// Where tasks bring new classes the loss is among the task's own, as with the paper's one head a task. Thresholds are those of its permuted MNIST;
+/// on permuted digits 0.95 for all layers is better by 0.01, more than 0.99 worse.</para>
 /// <para>Cost: two products out·in·r per layer and step, one decomposition O(in²·n) per layer and task; memory 8 in² bytes a layer.</para>
 /// </summary>
 public sealed class Gpm : IObjectivePart, IReportsSeries

@@ -14,7 +14,8 @@ namespace Winnow.Continual;
 /// gradient no longer agrees falls from 3 to 2. What is kept of the Q_j of a task is <c>D = Σ B_j (Q_j − I) B_jᵀ</c>, all that predicting needs.</para>
 /// <para>Paper: Lin, Yang, Fan and Zhang, Beyond not-forgetting: continual learning with backward knowledge transfer, NeurIPS 2022 (arXiv
 /// 2211.00789). All of it is implemented. Bases are columns of one orthonormal union, so overlaps are subtracted once. Biases and
-/// batch normalisations as in <see cref="Gpm"/>, also momentum, which follows the projection when a regime changes; Q_j are learned without.
+/// batch normalisations as in <see cref="Gpm"/>, also momentum, which follows the projection when a regime changes; Q_j are
+/// learned without, and with smaller steps (<see cref="CuberOptions.ScaleRate"/>): at step size 0.1 the product W Q_j diverges with the paper's equal ones.
 /// The penalty's gradient is 0 where it has none, at W = W_old. Without the task of a row, W answers.</para>
 /// <para>Cost: a few products out·in·in per layer and step, two gradients on Rows rows a task, one decomposition O(in²·n) per layer and task;
 /// memory 8 in² + T (4 in² + 5 in) bytes a layer and one model a task and one more.</para>
@@ -47,8 +48,8 @@ public sealed class Cuber : IContinualLearner, IReportsSeries
     /// <summary>What the paper claims.</summary>
     public static IReadOnlyList<Claim> Claims { get; } =
     [
-        new() { Text = "CUBER is more accurate than GPM on permuted inputs (97.25 against 93.91; here by at least 0.01).", Task = "permuted-told", Metric = "accuracy", Baseline = "gpm", Margin = 0.01 },
-        new() { Text = "CUBER transfers backward better than GPM on permuted inputs (-0.02 against -3 points; here by at least 0.005).", Task = "permuted-told", Metric = "backward_transfer", Baseline = "gpm", Margin = 0.005 },
+        new() { Text = "CUBER is more accurate than GPM on permuted inputs (97.25 against 93.91; here by at least 0.01).", Task = "permuted-told", Metric = "accuracy", Baseline = "gpm", Margin = 0.01, BaselineOptions = new() { ["threshold"] = 0.95 } },
+        new() { Text = "CUBER transfers backward better than GPM on permuted inputs (-0.02 against -3 points; here by at least 0.005).", Task = "permuted-told", Metric = "backward_transfer", Baseline = "gpm", Margin = 0.005, BaselineOptions = new() { ["threshold"] = 0.95 } },
         new() { Text = "CUBER is more accurate than GPM on tasks of new classes (75.54 against 72.48 on split CIFAR-100; here not worse by 0.01).", Task = "task-incremental", Metric = "accuracy", Baseline = "gpm", Margin = -0.01 },
     ];
 
