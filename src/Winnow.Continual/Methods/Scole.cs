@@ -97,7 +97,8 @@ public static class Scole
     [
         new() { Text = "Under naive training the accuracy over all classes rises over hundreds of tasks (here: to at least 0.6 after 300, when the last task alone would give 0.2).", Task = "recurring", Metric = "accuracy",
             Baseline = "naive", BaselineFactor = 0, Margin = 0.6, MethodOptions = new() { ["mask"] = "none" } },
-        new() { Text = "Group masking makes it rise faster (here: by at least 0.08 after 100 tasks).", Task = "recurring", Metric = "accuracy", Baseline = "naive", Margin = 0.08, TaskOptions = new() { ["steps"] = 100 } },
+        new() { Text = "Group masking makes it rise faster (here: by at least 0.08 on average over the first 100 tasks).", Task = "recurring", Metric = "average_incremental_accuracy", Baseline = "naive", Margin = 0.08, TaskOptions = new() { ["steps"] = 100 } },
+        new() { Text = "The lead of group masking is still at least 0.08 after 100 tasks.", Task = "recurring", Metric = "accuracy", Baseline = "naive", Margin = 0.08, TaskOptions = new() { ["steps"] = 100 } },
         new() { Text = "Momentum carries stale directions (here: 0.9 at the same step size ends lower by at least 0.10).", Task = "recurring", Metric = "accuracy", Baseline = "scole", Margin = 0.1,
             BaselineOptions = new() { ["optimizer"] = "momentum" } },
     ];

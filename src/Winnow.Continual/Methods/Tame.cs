@@ -50,8 +50,9 @@ public sealed class Tame : IContinualLearner, IReportsSeries, IReportsBoundaries
     /// <summary>What the paper claims.</summary>
     public static IReadOnlyList<Claim> Claims { get; } =
     [
-        new() { Text = "Without being told of tasks, experts and a selector beat one network by far on permuted inputs (here: fine-tuning by at least 0.10, some permutations returning).", Task = "returning", Metric = "accuracy", Baseline = "naive", Margin = 0.1 },
-        new() { Text = "It also beats methods that are told of the tasks (here: online EWC on five permutations by at least 0.02, told of nothing itself).", Task = "permuted", Metric = "accuracy", Baseline = "ewc", Margin = 0.02 },
+        new() { Text = "Without being told of tasks, experts and a selector beat one network by far on permuted inputs (here: fine-tuning by at least 0.25 on five permutations of which two return).", Task = "returning", Metric = "accuracy",
+            Baseline = "naive", Margin = 0.25, TaskOptions = new() { ["steps"] = 5, ["returns"] = 2, ["epochs"] = 10 } },
+        new() { Text = "It also beats methods that are told of the tasks (here: online EWC, which is told, by at least 0.05 on five permutations).", Task = "permuted", Metric = "accuracy", Baseline = "ewc", Margin = 0.05 },
     ];
 
     /// <summary>Experts so far.</summary>
