@@ -31,6 +31,7 @@ internal sealed class ScanBranch : IDisposable
     /// <param name="silent">Whether it contributes exactly zero at first.</param>
     public ScanBranch((int Channels, int Height, int Width) map, MambaFscilOptions options, SeededRandom random, bool silent)
     {
+        using var scope = NewDisposeScope();
         ((_channels, _height, _width), _size, _layers, _kind) = (map, options.StateSize, options.Layers, options.Projector);
         int length = _height * _width, d = _channels, n = _size, wide = 2 * _channels;
         for (int i = 1; i < _layers; i++)
