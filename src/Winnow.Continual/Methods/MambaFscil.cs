@@ -85,7 +85,7 @@ public sealed class MambaFscil : IContinualLearner
         _steps.Value = (long)_setup.Training.Epochs * ContinualStream.BatchCount(train.Count, _setup.Training.BatchSize);
         _optimizer?.Dispose();
         var encoder = Encoder.Select(s => s.Value).Where(v => _options.EncoderScale > 0 && v.requires_grad).Select(v => (v, _options.EncoderScale));
-        _optimizer = new([.. _base.Parameters.Values.Select(v => (v, 1.0)), .. encoder], _options.Momentum, _options.WeightDecay);
+        _optimizer = new([.. _base.Parameters.Values.Select(v => (v, 1.0)), .. encoder], _options.Momentum, _options.WeightDecay, _options.GradientClip);
     }
 
     /// <inheritdoc/>
@@ -132,7 +132,7 @@ public sealed class MambaFscil : IContinualLearner
         var poolLabels = cat([labels, .. Enumerable.Repeat(keptLabels, _options.Copies)]);
         long[] order = [.. Enumerable.Range(0, (int)pool.shape[0]).Select(i => (long)i)];
         int count = Math.Min(_options.SessionBatch, order.Length);
-        using var optimizer = new TensorSgd([.. (_added ?? _base).Parameters.Values.Select(v => (v, 1.0))], _options.Momentum, _options.WeightDecay);
+        using var optimizer = new TensorSgd([.. (_added ?? _base).Parameters.Values.Select(v => (v, 1.0))], _options.Momentum, _options.WeightDecay, _options.GradientClip);
         var report = StepReport.None;
         for (int step = 0; step < _options.SessionSteps; step++)
         {

@@ -62,6 +62,10 @@ public sealed record MambaFscilOptions
     [Range(0.0, 1.0), Description("weight decay of SGD")]
     public double WeightDecay { get; init; } = 5e-4;
 
+    /// <summary>Largest norm of the gradient.</summary>
+    [Range(0.0, 1e6, MinimumIsExclusive = true), Description("largest norm of the gradient of all parameters together; null for none, as in the paper, whose step sizes diverge on narrow maps")]
+    public double? GradientClip { get; init; } = 1;
+
     /// <summary>Steps of linear warm-up.</summary>
     [Range(0, 1_000_000), Description("steps of linear warm-up before the cosine schedule of the base session, 100 in the paper")]
     public int WarmUp { get; init; } = 20;

@@ -5,9 +5,9 @@ namespace Winnow.Continual;
 
 /// <summary>
 /// Stochastic gradient descent with momentum and weight decay (<c>v ← μv + g + λθ</c>, <c>θ ← θ − ηfv</c>) on single tensors, each with a factor f on the
-/// step size; what <see cref="Winnow.Learning.Sgd"/> is for a network.
+/// step size, and optionally a largest norm of all gradients together; what <see cref="Winnow.Learning.Sgd"/> is for a network.
 /// </summary>
-internal sealed class TensorSgd(IReadOnlyList<(Tensor Parameter, double Factor)> parameters, double momentum, double weightDecay) : IDisposable
+internal sealed class TensorSgd(IReadOnlyList<(Tensor Parameter, double Factor)> parameters, double momentum, double weightDecay, double? clip = null) : IDisposable
 {
     private readonly Tensor[] _velocity = [.. parameters.Select(p => zeros_like(p.Parameter, requires_grad: false).DetachFromDisposeScope())];
 
@@ -17,6 +17,10 @@ internal sealed class TensorSgd(IReadOnlyList<(Tensor Parameter, double Factor)>
     {
         var gradients = autograd.grad([loss], [.. parameters.Select(p => p.Parameter)]);
         using var _ = no_grad();
+        double norm = clip is null ? 0 : Math.Sqrt(gradients.Sum(g => g.square().sum().ToDouble()));
+        if (norm > clip)
+            foreach (var gradient in gradients)
+                gradient.mul_(clip.Value / norm);
         for (int i = 0; i < parameters.Count; i++)
         {
             var (parameter, factor) = parameters[i];
