@@ -19,8 +19,8 @@ public sealed record TameOptions
     public double Smoothing { get; init; } = 0.2;
 
     /// <summary>Deviations k.</summary>
-    [Range(0.0, 100.0, MinimumIsExclusive = true), Description("deviations above the mean at which the threshold lies (3 in the paper, with mini-batches of 128: losses of small mini-batches have heavier tails)")]
-    public double Deviations { get; init; } = 5;
+    [Range(0.0, 100.0, MinimumIsExclusive = true), Description("deviations above the mean at which the threshold lies; with more, fewer false alarms in long segments, and more changes missed after short ones")]
+    public double Deviations { get; init; } = 3;
 
     /// <summary>Steps before an expert may be left.</summary>
     [Range(0, 1_000_000), Description("mini-batches an expert learns from before it may be left; 0 in the paper, where a network that starts above the loss of guessing is left at once")]
