@@ -19,7 +19,7 @@ public sealed record TameOptions
     public double Smoothing { get; init; } = 0.2;
 
     /// <summary>Deviations k.</summary>
-    [Range(0.0, 100.0, MinimumIsExclusive = true), Description("deviations above the mean at which the threshold lies")]
+    [Range(0.0, 100.0, MinimumIsExclusive = true), Description("deviations above the mean at which the threshold lies; with more, fewer false alarms in long segments, and more changes missed after short ones")]
     public double Deviations { get; init; } = 3;
 
     /// <summary>Steps before an expert may be left.</summary>
