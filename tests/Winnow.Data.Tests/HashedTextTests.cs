@@ -96,6 +96,55 @@ public sealed class HashedTextTests : IDisposable
     }
 
     [Fact]
+    public void Json_lines_are_read_as_the_table_of_their_keys()
+    {
+        var text = Open(_scratch.Write("r.jsonl", "{\"text\": \"A fine film\", \"label\": \"good\"}\n\n{\"label\": \"bad\", \"text\": \"Dull\"}\n"));
+        Assert.Equal(Values(Open(_scratch.Write("r.csv", "text,label\nA fine film,good\nDull,bad\n"))), Values(text));
+        Assert.Equal("JSON lines", text.Format);
+        Assert.Equal([1, 2.5f, 3, 0], Values(Open(_scratch.Write("n.jsonl", "{\"a\": 1, \"b\": 2.5, \"y\": \"u\"}\n{\"a\": 3, \"b\": false, \"y\": \"v\"}\n"))));
+        Refused(() => Open(_scratch.Write("k.jsonl", "{\"a\": 1, \"y\": \"u\"}\n{\"b\": 3, \"y\": \"v\"}\n")), "k.jsonl, line 2: found the key 'b'; expected the keys of the first line");
+        Refused(() => Open(_scratch.Write("m.jsonl", "{\"a\": 1, \"y\": \"u\"}\n{\"y\": \"v\"}\n")), "line 2: found no key 'a'");
+        Refused(() => Open(_scratch.Write("c.jsonl", "{\"a\": 1, \"y\": \"u\"}\n{\"a\": 1,\n")), "line 2: found '{\"a\": 1,'; expected one flat JSON object a line");
+        Refused(() => Open(_scratch.Write("d.jsonl", "{\"a\": [1], \"y\": \"u\"}\n")), "line 1, 'a': found a nested value");
+    }
+
+    private const string Words = "# text = Dogs bark.\n1\tDogs\tdog\tNOUN\t_\t_\t2\tnsubj\t_\t_\n2\tbark\tbark\tVERB\t_\t_\t0\troot\t_\t_\n3\t.\t.\tPUNCT\t_\t_\t2\tpunct\t_\t_\n\n"
+        + "1-2\tIt's\t_\t_\t_\t_\t_\t_\t_\t_\n1\tIt\tit\tPRON\t_\t_\t2\tnsubj\t_\t_\n2\t's\tbe\tVERB\t_\t_\t0\troot\t_\t_\n\n";
+
+    [Fact]
+    public void Words_of_a_treebank_have_their_part_of_speech_as_class()
+    {
+        var data = Open(_scratch.Write("w.conllu", Words));
+        Assert.Equal("CoNLL-U: 5 rows of 4,096 hashed features of words in their sentence, 4 classes (NOUN, PRON, PUNCT, VERB), 1 to 2 rows a class", data.Describe());
+        Assert.Equal([0, 3, 2, 1, 3], data.Labels);
+        var rows = DataSources.OpenRows(_scratch.Write("w.conllu", Words), new DataReading(), data.Layout, CancellationToken.None);
+        Assert.Equal(5, rows.Count);
+        Refused(() => Open(_scratch.Write("t.conllu", Words + "1\tOh\toh\n")), "t.conllu, line 10: found 3 columns; expected 10");
+    }
+
+    [Fact]
+    public void Text_that_was_cut_or_spoiled_is_read_or_refused_in_one_line()
+    {
+        byte[] json = System.Text.Encoding.UTF8.GetBytes("{\"text\": \"A fine film\", \"label\": \"good\"}\n{\"label\": \"bad\", \"text\": \"Dull\"}\n"), words = System.Text.Encoding.UTF8.GetBytes(Words);
+        var random = new SeededRandom(1, "spoil");
+        for (int i = 0; i < 600; i++)
+        {
+            byte[] bytes = [.. i % 2 == 0 ? json : words];
+            for (int n = random.Next(1, 4); n > 0; n--)
+                bytes[random.Next(bytes.Length)] = (byte)random.Next(256);
+            string path = _scratch.Write("spoilt", i % 3 == 0 ? bytes[..random.Next(1, bytes.Length)] : bytes);
+            try
+            {
+                _ = Open(path).Hash;
+            }
+            catch (InputException e)
+            {
+                Assert.DoesNotContain('\n', e.Message);
+            }
+        }
+    }
+
+    [Fact]
     public void Sizes_that_make_no_sense_are_refused()
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => new HashedText(1));

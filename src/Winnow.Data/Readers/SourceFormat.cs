@@ -8,7 +8,7 @@ namespace Winnow.Data.Readers;
 /// <param name="Images">Reads it when it holds images; the second argument are class names the data set declares.</param>
 internal sealed record SourceFormat(string Name, Func<ReadRequest, Table>? Table, Func<ReadRequest, IReadOnlyList<string>?, Images>? Images)
 {
-    private const string Formats = "CSV, TSV, Parquet, IDX, a CIFAR-10 batch, or a folder of IDX pairs, of CIFAR-10 batches or of images by class";
+    private const string Formats = "CSV, TSV, JSON lines, CoNLL-U, Parquet, IDX, a CIFAR-10 batch, or a folder of IDX pairs, of CIFAR-10 batches or of images by class";
 
     public bool IsTable => Table is not null;
 
@@ -40,12 +40,17 @@ internal sealed record SourceFormat(string Name, Func<ReadRequest, Table>? Table
             return new("CIFAR-10 binary", null, (r, declared) => CifarReader.Read([path], [], r, declared));
         if (head.Contains((byte)0) && !IsUtf16(head))
             throw InputException.At($"{path}, byte {head.IndexOf((byte)0)}", $"binary data starting with {Excerpt.Of(head[..Math.Min(4, head.Length)])}", Formats, "Convert it to one of these.");
-        string name = Path.GetFileName(path).Contains(".tsv", StringComparison.OrdinalIgnoreCase) ? "TSV" : "CSV";
-        return new(name + suffix, r => InputFile.Reading(path, () =>
+        if (head.TrimStart(" \t\r\n\uFEFF"u8) is [(byte)'{', ..])
+            return Text("JSON lines", JsonLinesReader.Read);
+        if (ConlluReader.Starts(head))
+            return Text("CoNLL-U", ConlluReader.Read);
+        return Text(Path.GetFileName(path).Contains(".tsv", StringComparison.OrdinalIgnoreCase) ? "TSV" : "CSV", (stream, r) => new DelimitedReader(r).Read(stream));
+
+        SourceFormat Text(string name, Func<Stream, ReadRequest, Table> read) => new(name + suffix, r => InputFile.Reading(path, () =>
         {
             var (stream, _) = InputFile.Open(path);
             using (stream)
-                return new DelimitedReader(r).Read(stream);
+                return read(stream, r);
         }), null);
     }
 
@@ -66,7 +71,7 @@ internal sealed record SourceFormat(string Name, Func<ReadRequest, Table>? Table
             return new("images", null, (r, _) => ImageFolderReader.ReadRows(folder, r));
         if (ImageFolderReader.Holds(folder))
             return new("images", null, (r, _) => rows ? ImageFolderReader.ReadRows(folder, r) : ImageFolderReader.Read(folder, r));
-        string? file = files.FirstOrDefault(f => Path.GetExtension(f).ToLowerInvariant() is ".csv" or ".tsv" or ".parquet" or ".gz" or ".txt");
+        string? file = files.FirstOrDefault(f => Path.GetExtension(f).ToLowerInvariant() is ".csv" or ".tsv" or ".jsonl" or ".parquet" or ".gz" or ".txt");
         throw InputException.At(folder, files.Length == 0 && !Directory.EnumerateDirectories(folder).Any() ? "an empty folder" : "a folder without IDX pairs, CIFAR-10 batches or class folders of images",
             Formats, file is null ? "Name the file or folder that holds the data." : $"Name the file inside it, e.g. {file}.");
     });
