@@ -22,10 +22,19 @@ public sealed partial class ExampleTests
     }
 
     [Fact]
+    public async Task Invoice_stream_meets_ten_classes_and_files_a_line_it_was_asked_about()
+    {
+        string output = (await Terminal.DotnetAsync(Repository.Root, ["run", "-c", Repository.Configuration, "examples/invoice-stream.cs", "1500"])).OrFail();
+        Assert.Contains("is filed under repairs", output, StringComparison.Ordinal);
+        Assert.Contains("1500 updates", output, StringComparison.Ordinal);
+        Assert.Contains("10 classes", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Every_example_is_run_by_a_test_and_says_how_to_run_it()
     {
         string[] examples = [.. Repository.FilesWith(".cs").Where(f => f.StartsWith("examples/", StringComparison.Ordinal))];
-        Assert.Equal(["examples/keep-and-predict.cs", "examples/replay-in-five-lines.cs"], examples);
+        Assert.Equal(["examples/invoice-stream.cs", "examples/keep-and-predict.cs", "examples/replay-in-five-lines.cs"], examples);
         Assert.All(examples, e => Assert.Contains($"dotnet run {e}", File.ReadLines(Repository.FullPath(e)).First()));
     }
 
