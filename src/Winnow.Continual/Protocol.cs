@@ -22,7 +22,8 @@ internal static class Protocol
         int tasks = stream.Tasks.Count;
         var scoring = prepared.Scoring;
         var matrix = new AccuracyMatrix([.. Enumerable.Range(0, tasks).Where(i => i == tasks - 1 || (i + 1) % stream.TestEvery == 0)],
-            [.. stream.Tests.Select(t => t.Learned)], [.. stream.Tests.Select(t => t.Asked)]) { Best = scoring.Best };
+            [.. stream.Tests.Select(t => t.Learned)], [.. stream.Tests.Select(t => t.Asked)])
+        { Best = scoring.Best };
         var order = context.Random("batches");
         var cost = StepReport.None;
         long rows = 0, done = 0;

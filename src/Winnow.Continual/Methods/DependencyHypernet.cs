@@ -90,7 +90,7 @@ public sealed record DependencyHypernetOptions
 /// von Oswald et al., Continual learning with hypernetworks, ICLR 2020 (arXiv 1906.00695), with the latter's choice of the surest task where none is
 /// told. All of it is implemented; task and chunk embedding are joined to one input, where the released code makes them two rows of a batch. Statistics of
 /// batch normalisations are kept for each task. Adam's moments start anew with each task. The weight β = 1 is the better of 1 and 10 on permuted digits
-    /// (hypercl: 0.01 to 0.1), the step size fits a few hundred steps a task instead of thousands at 1e-4 to 1e-3.</para>
+/// (hypercl: 0.01 to 0.1), the step size fits a few hundred steps a task instead of thousands at 1e-4 to 1e-3.</para>
 /// <para>Shapes: embeddings [n, e], θ [n, P]. Cost: O(S·(h² + h(e + l) + h·c)) a step and earlier task, for S = P/c chunks; memory P values a task for the
 /// targets, P more for the importance, or the generator without its recurrent weights for growth.</para>
 /// </summary>
