@@ -4,7 +4,7 @@ namespace Winnow.Data;
 
 /// <summary>
 /// Text as numbers without a vocabulary: every word and every run of up to n words is hashed to one of a fixed number of features, with a sign from
-/// the hash so that collisions cancel on average, and the row is scaled to length 1.
+/// the hash so that collisions cancel on average; a run of n words weighs 1/n², being the rarer the longer; the row is scaled to length 1.
 /// <para>Words are runs of letters and digits (any script), lower-cased; runs of words do not reach from one field into the next. The hash is FNV-1a
 /// over UTF-16 with a final mix: the same on every machine. Cost: O(characters · n).</para>
 /// <para>Weinberger et al., Feature hashing for large scale multitask learning, ICML 2009 (arXiv 0902.2206).</para>
@@ -43,7 +43,7 @@ public sealed class HashedText
                 for (int n = 0; n < Longest && i + n < words.Count; n++)
                 {
                     hash = Add(Add(hash, words[i + n]), "\u001f"); // the separator keeps 'ab c' and 'a bc' apart
-                    Count(counts, hash);
+                    Count(counts, hash, 1f / (n + 1) / (n + 1));
                 }
             }
         }
@@ -55,18 +55,18 @@ public sealed class HashedText
     {
         var counts = new SortedDictionary<int, float>();
         foreach (string name in names)
-            Count(counts, Add(Offset, name));
+            Count(counts, Add(Offset, name), 1);
         return Normalised(counts);
     }
 
-    private void Count(SortedDictionary<int, float> counts, ulong hash)
+    private void Count(SortedDictionary<int, float> counts, ulong hash, float weight)
     {
         // FNV's low bits are weak: a final mix (from SplitMix64) before they are used.
         hash = (hash ^ (hash >> 30)) * 0xbf58476d1ce4e5b9;
         hash = (hash ^ (hash >> 27)) * 0x94d049bb133111eb;
         hash ^= hash >> 31;
         int feature = (int)((hash >> 1) % (ulong)Dimensions);
-        counts[feature] = counts.GetValueOrDefault(feature) + ((hash & 1) == 0 ? 1 : -1);
+        counts[feature] = counts.GetValueOrDefault(feature) + ((hash & 1) == 0 ? weight : -weight);
     }
 
     private static SparseRow Normalised(SortedDictionary<int, float> counts)
