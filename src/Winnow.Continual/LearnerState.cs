@@ -10,11 +10,11 @@ public static class LearnerState
     private const string Kind = "winnow continual learner";
 
     /// <summary>Writes every piece of state under its name. The same state gives the same bytes.</summary>
-    public static void Write(IContinualLearner learner, Stream stream) => Write(learner, stream, Kind, null);
+    public static void Write(IContinualLearner learner, Stream stream) => Write(learner.State, stream, Kind, null);
 
     /// <summary>The same with a card beside the tensors.</summary>
-    internal static void Write(IContinualLearner learner, Stream stream, string kind, string? card) =>
-        SafetensorsWriter.Write(stream, learner.State.Select(entry => new SafetensorsTensor(entry.Name, Type(entry.Value), entry.Value.shape, to =>
+    internal static void Write(IEnumerable<StateEntry> state, Stream stream, string kind, string? card) =>
+        SafetensorsWriter.Write(stream, state.Select(entry => new SafetensorsTensor(entry.Name, Type(entry.Value), entry.Value.shape, to =>
         {
             using var contiguous = entry.Value.contiguous();
             to.Write(contiguous.bytes);
@@ -22,10 +22,12 @@ public static class LearnerState
 
     /// <summary>Sets every piece of state from a file. Names, shapes and types must be those of the learner; otherwise nothing is changed.</summary>
     /// <exception cref="InputException">The file cannot be read or was written by another learner.</exception>
-    public static void Read(IContinualLearner learner, string path)
+    public static void Read(IContinualLearner learner, string path) => Read([.. learner.State], path);
+
+    /// <summary>The same for any pieces of state.</summary>
+    internal static void Read(IReadOnlyList<StateEntry> state, string path)
     {
         using var file = SafetensorsFile.Open(path);
-        StateEntry[] state = [.. learner.State];
         const string remedy = "It was kept from another method, other options or other data: keep the trial again.";
         if (file.Tensors.FirstOrDefault(t => !state.Any(s => s.Name == t.Name)) is { } unknown)
             throw InputException.At(path, $"a tensor '{unknown.Name}'", $"only what the learner remembers: {string.Join(", ", state.Select(s => s.Name))}", remedy);

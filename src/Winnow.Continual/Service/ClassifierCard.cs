@@ -1,11 +1,12 @@
 using System.Text.Json;
 using Winnow.Core;
 using Winnow.Data;
+using Winnow.Learning;
 
 namespace Winnow.Continual;
 
 /// <summary>What a checkpoint of a classifier says beside its tensors.</summary>
-internal sealed record ClassifierCard(int Schema, ContinualClassifierOptions Options, string? Standardiser, IReadOnlyList<string> Labels,
+internal sealed record ClassifierCard(int Schema, ContinualClassifierOptions Options, Architecture? Encoder, string? Standardiser, IReadOnlyList<string> Labels,
     IReadOnlyList<IReadOnlyList<int>> Tasks, long Updates, long Rows, double RightRows, double CountedRows, IReadOnlyList<double> Detector)
 {
     public const string Format = "winnow continual classifier";

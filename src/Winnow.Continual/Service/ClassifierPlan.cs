@@ -26,8 +26,11 @@ internal sealed record ClassifierPlan(string Method, JsonObject MethodOptions, b
         if (encoder is not null && (encoder.Architecture.Inputs != width || encoder.Architecture.Outputs != options.MaxClasses))
             throw InputException.At("encoder", $"a network from {encoder.Architecture.Inputs} values to {encoder.Architecture.Outputs} classes", $"one from {width} to {options.MaxClasses}", "Train it with a head of max-classes outputs.");
         var stream = new StreamOptions { Model = options.Model, Hidden = options.Hidden, BatchNorm = options.BatchNorm };
-        return new(card.Id, choice.Options, card.Refusal(ServiceTask(encoder is not null, boundaries: false)) is not null, new LearnerSetup
+        bool needsBoundaries = card.Refusal(ServiceTask(encoder is not null, boundaries: false)) is not null;
+        return new(card.Id, choice.Options, needsBoundaries, new LearnerSetup
         {
+            Boundaries = needsBoundaries,
+            Shape = options.Shape,
             Network = () => encoder?.Clone() ?? StreamFactory.Network(options.Shape, options.MaxClasses, stream, new SeededRandom(options.Seed, "weights")),
             Pretrained = encoder is not null,
             Width = width,

@@ -29,6 +29,7 @@ public sealed class ContinualClassifier : IDisposable
     private readonly string? _needsBoundaries;
     private readonly CheckedLearner _learner, _served;
     private readonly Standardiser? _standardiser;
+    private readonly Network? _encoder; // what every network starts from; a method may ask for a fresh one at any time
     private readonly TimeProvider _clock;
     private readonly ClassifierMetrics _metrics;
     private readonly Dictionary<string, int> _classes = new(StringComparer.Ordinal);
@@ -51,7 +52,17 @@ public sealed class ContinualClassifier : IDisposable
     /// <exception cref="InputException">An option cannot be: unknown method, out of range, more memory than the limit.</exception>
     public ContinualClassifier(ContinualClassifierOptions options, Standardiser? standardiser = null, Network? encoder = null, IMeterFactory? meters = null, TimeProvider? clock = null, CancellationToken cancellation = default)
     {
-        ClassifierPlan plan = ClassifierPlan.Of(options, standardiser, encoder, cancellation);
+        _encoder = encoder?.Clone();
+        ClassifierPlan plan;
+        try
+        {
+            plan = ClassifierPlan.Of(options, standardiser, _encoder, cancellation);
+        }
+        catch
+        {
+            _encoder?.Dispose();
+            throw;
+        }
         Options = options;
         _setup = plan.Setup;
         _needsBoundaries = plan.NeedsBoundaries ? plan.Method : null;
@@ -61,7 +72,7 @@ public sealed class ContinualClassifier : IDisposable
         _learner = plan.Create();
         try
         {
-            MemoryBytes = _learner.State.Sum(s => s.Value.numel() * s.Value.ElementSize);
+            MemoryBytes = State.Sum(s => s.Value.numel() * s.Value.ElementSize);
             if (MemoryBytes > options.MemoryLimit)
                 throw InputException.At("memory-limit", $"{options.MemoryLimit} bytes", $"at least the {MemoryBytes} that '{options.Method}' remembers with {options.MaxClasses} classes", "Raise the limit, or lower buffer-size, hidden, max-classes or max-tasks.");
             _served = plan.Create();
@@ -70,6 +81,7 @@ public sealed class ContinualClassifier : IDisposable
         {
             _learner.Dispose();
             _detector.Dispose();
+            _encoder?.Dispose();
             throw;
         }
         _metrics = new(meters, () => MemoryBytes, () => _servedLabels.Length, () => Accuracy);
@@ -222,8 +234,8 @@ public sealed class ContinualClassifier : IDisposable
     {
         lock (_learning)
         {
-            var card = new ClassifierCard(1, Options, _standardiser?.ToJson(), _labels, [.. _tasks.Select(t => t.Classes)], Updates, Rows, _rightRows, _countedRows, [.. Detector]);
-            WholeFile.Write(path, stream => LearnerState.Write(_learner, stream, ClassifierCard.Format, JsonSerializer.Serialize(card, WinnowJson.Options)));
+            var card = new ClassifierCard(1, Options, _encoder?.Architecture, _standardiser?.ToJson(), _labels, [.. _tasks.Select(t => t.Classes)], Updates, Rows, _rightRows, _countedRows, [.. Detector]);
+            WholeFile.Write(path, stream => LearnerState.Write(State, stream, ClassifierCard.Format, JsonSerializer.Serialize(card, WinnowJson.Options)));
         }
     }
 
@@ -232,10 +244,11 @@ public sealed class ContinualClassifier : IDisposable
     public static ContinualClassifier Load(string path, IMeterFactory? meters = null, TimeProvider? clock = null, CancellationToken cancellation = default)
     {
         var card = ClassifierCard.Read(path);
-        var classifier = new ContinualClassifier(card.Options, card.Standardiser is { } s ? Standardiser.FromJson(s, path) : null, null, meters, clock, cancellation);
+        using var encoder = card.Encoder is null ? null : Network.Create(card.Encoder, new SeededRandom(card.Options.Seed, "overwritten"));
+        var classifier = new ContinualClassifier(card.Options, card.Standardiser is { } s ? Standardiser.FromJson(s, path) : null, encoder, meters, clock, cancellation);
         try
         {
-            LearnerState.Read(classifier._learner, path);
+            LearnerState.Read([.. classifier.State], path);
             classifier.Restore(card);
             return classifier;
         }
@@ -256,10 +269,15 @@ public sealed class ContinualClassifier : IDisposable
                 _detector.Dispose();
                 _learner.Dispose();
                 _served.Dispose();
+                _encoder?.Dispose();
             }
     }
 
     private int Width => _setup.Width;
+
+    /// <summary>All that a checkpoint holds.</summary>
+    private IEnumerable<StateEntry> State =>
+        _learner.State.Concat(_encoder?.LiveState.Select(s => new StateEntry($"encoder/{s.Key}", StateKind.Model, s.Value)) ?? []);
 
     private Span<double> Detector => _detector.State("detector").Value.Values<double>();
 

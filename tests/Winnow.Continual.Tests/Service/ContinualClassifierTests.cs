@@ -122,6 +122,46 @@ public sealed class ContinualClassifierTests : IDisposable
         Assert.Equal(before, Checkpoint(classifier));
     }
 
+    public static TheoryData<string> LabelMethods => [.. new ContinualArena().Methods.Where(m => m.Needs.Contains("class labels")).Select(m => m.Id)];
+
+    [Theory, MemberData(nameof(LabelMethods))]
+    public void Any_method_of_the_catalogue_serves_and_goes_on_from_its_checkpoint_to_the_bit(string method)
+    {
+        if (method == "language-guided-cl")
+        {
+            // Its head is made from all class names, which a service does not know beforehand.
+            Assert.Contains("name", Assert.ThrowsAny<Exception>(() => new ContinualClassifier(Small with { Method = method })).Message, StringComparison.Ordinal);
+            return;
+        }
+        var options = Small with { Method = method, MaxTasks = 3, Epochs = 2, PlannedUpdates = 60 };
+        using var encoder = Learning.Network.Mlp(Width, [12, 12], options.MaxClasses, batchNorm: false, new SeededRandom(5, "encoder"));
+        using var whole = new ContinualClassifier(options, encoder: encoder);
+        bool tasks = new ContinualArena().Method(method).Needs.Contains("task boundaries");
+        Learn(whole, 0);
+        string path = Path.Combine(_folder, "any.safetensors");
+        whole.Save(path);
+        using var resumed = ContinualClassifier.Load(path, cancellation: TestContext.Current.CancellationToken);
+        Learn(whole, 1);
+        Learn(resumed, 1);
+        Assert.Equal(Checkpoint(whole), Checkpoint(resumed));
+        Assert.Equal(whole.Predict(Update(7, 20).Rows), resumed.Predict(Update(7, 20).Rows));
+
+        void Learn(ContinualClassifier classifier, int task)
+        {
+            var random = new SeededRandom((ulong)task, "task");
+            for (int i = 0; i < (tasks ? 1 : 5); i++)
+            {
+                int[] y = [.. Enumerable.Range(0, 24).Select(r => 2 * task + r % 2)]; // two new classes in each task
+                float[] rows = [.. y.SelectMany(c => Enumerable.Range(0, Width).Select(j => ((c + 1) >> j % 3 & 1) * 2 - 1 + 0.3f * (float)random.NextNormal()))];
+                string[] labels = [.. y.Select(c => $"c{c}")];
+                if (tasks)
+                    classifier.LearnTask(rows, labels);
+                else
+                    classifier.Learn(rows, labels);
+            }
+        }
+    }
+
     [Fact]
     public async Task Predictions_beside_learning_are_answered_and_change_nothing()
     {
