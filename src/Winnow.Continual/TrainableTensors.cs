@@ -1,4 +1,5 @@
 using Winnow.Core;
+using Winnow.Learning;
 using static TorchSharp.torch;
 
 namespace Winnow.Continual;
@@ -10,8 +11,7 @@ namespace Winnow.Continual;
 internal sealed class TrainableTensors : IDisposable
 {
     private readonly List<(string Name, Tensor View)> _views = [];
-    private readonly Tensor _first, _second;
-    private readonly Counter _steps;
+    private readonly Adam _adam;
 
     /// <summary>Parameters with their initial values, in order.</summary>
     public TrainableTensors(string prefix, params IReadOnlyList<(string Name, long[] Shape, Func<double> Initial)> parameters)
@@ -19,9 +19,7 @@ internal sealed class TrainableTensors : IDisposable
         Length = (int)parameters.Sum(p => Size(p.Shape));
         Values = zeros(Length).DetachFromDisposeScope();
         Gradient = zeros(Length).DetachFromDisposeScope();
-        _first = zeros(Length).DetachFromDisposeScope();
-        _second = zeros(Length).DetachFromDisposeScope();
-        _steps = new($"{prefix}.adam-steps");
+        _adam = new(Length, learningRate: 0);
         Prefix = prefix;
         using var _ = no_grad();
         long offset = 0;
@@ -57,7 +55,7 @@ internal sealed class TrainableTensors : IDisposable
     public IEnumerable<StateEntry> State =>
     [
         .. _views.Select(v => new StateEntry($"{Prefix}.{v.Name}", StateKind.Model, v.View)),
-        new($"{Prefix}.first-moment", StateKind.Statistics, _first), new($"{Prefix}.second-moment", StateKind.Statistics, _second), _steps.State,
+        .. _adam.LiveState.Select(s => new StateEntry($"{Prefix}.adam.{s.Key}", s.Key == "t" ? StateKind.Counter : StateKind.Statistics, s.Value)),
     ];
 
     /// <summary>Uniform values in ±bound.</summary>
@@ -67,38 +65,30 @@ internal sealed class TrainableTensors : IDisposable
     public void ZeroGradient() => Gradient.Values<float>().Clear();
 
     /// <summary>Forgets the moments.</summary>
-    public void Reset()
-    {
-        _first.Values<float>().Clear();
-        _second.Values<float>().Clear();
-        _steps.Value = 0;
-    }
+    public void Reset() => _adam.Reset();
 
     /// <summary>The change [P] that the next Adam step would make with the gradient of now; nothing moves.</summary>
     public Tensor Candidate(double learningRate)
     {
-        using var _ = no_grad();
-        using var scope = NewDisposeScope();
-        return Change(0.9 * _first + 0.1 * Gradient, 0.999 * _second + 0.001 * Gradient.square(), _steps.Value + 1, learningRate).MoveToOuterDisposeScope();
+        var change = zeros(Length);
+        _adam.LearningRate = learningRate;
+        _adam.Candidate(Gradient.Values<float>(), change.Values<float>());
+        return change;
     }
 
     /// <summary>One step of Adam: β₁ = 0.9, β₂ = 0.999, ε = 1e-8.</summary>
     public void AdamStep(double learningRate)
     {
-        using var _ = no_grad();
-        using var scope = NewDisposeScope();
-        _steps.Value++;
-        _first.mul_(0.9).add_(Gradient, alpha: 0.1);
-        _second.mul_(0.999).addcmul_(Gradient, Gradient, 0.001);
-        Values.add_(Change(_first, _second, _steps.Value, learningRate));
+        _adam.LearningRate = learningRate;
+        _adam.Step(Values.Values<float>(), Gradient.Values<float>());
     }
 
     /// <summary>One step of SGD: v ← μv + g, θ ← θ − ηv. The moments are Adam's or the momentum's, so a task uses one of both.</summary>
     public void SgdStep(double learningRate, double momentum)
     {
         using var _ = no_grad();
-        _first.mul_(momentum).add_(Gradient);
-        Values.add_(_first, alpha: -learningRate);
+        _adam.First.mul_(momentum).add_(Gradient);
+        Values.add_(_adam.First, alpha: -learningRate);
     }
 
     /// <summary>Computes something with other values [P] in the parameters' place; they come back after it. Backward passes belong inside.</summary>
@@ -116,9 +106,6 @@ internal sealed class TrainableTensors : IDisposable
         }
     }
 
-    private static Tensor Change(Tensor first, Tensor second, long steps, double learningRate) =>
-        first * (-learningRate / (1 - Math.Pow(0.9, steps))) / ((second / (1 - Math.Pow(0.999, steps))).sqrt() + 1e-8);
-
     private static long Size(long[] shape) => shape.Aggregate(1L, (a, b) => a * b);
 
     /// <inheritdoc/>
@@ -126,7 +113,7 @@ internal sealed class TrainableTensors : IDisposable
     {
         foreach (var (_, view) in _views)
             view.Dispose();
-        foreach (var owned in (IDisposable[])[Values, Gradient, _first, _second, _steps])
+        foreach (var owned in (IDisposable[])[Values, Gradient, _adam])
             owned.Dispose();
     }
 }

@@ -42,6 +42,21 @@ public sealed class AdamTests
     }
 
     [Fact]
+    public void The_candidate_is_what_the_next_step_adds_and_moves_nothing()
+    {
+        float[] values = [1, 2, 3], gradient = [0.3f, -1, 2], change = new float[3];
+        using var adam = new Adam(3, 0.1);
+        adam.Step(values, gradient);
+        float[] before = [.. values];
+        adam.Candidate(gradient, change);
+        adam.Candidate(gradient, change);
+        Assert.Equal(before, values);
+        adam.Step(values, gradient);
+        Assert.All(Enumerable.Range(0, 3), i => Assert.Equal(values[i], before[i] + change[i], 1e-6f));
+        Assert.Contains("expected 3", Assert.Throws<ArgumentException>(() => adam.Candidate(gradient, new float[2])).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_vector_of_another_length_and_numbers_that_make_no_sense_are_refused()
     {
         using var adam = new Adam(3, 0.1);

@@ -53,17 +53,35 @@ public sealed class Adam : IDisposable
             throw new ArgumentException($"{parameters.Length} parameters and {gradient.Length} derivatives; expected {_first.Length}, the length of the optimiser");
         using var count = _steps + 1;
         _steps.copy_(count);
-        long t = count.item<long>();
-        double rate = LearningRate / (1 - Math.Pow(_beta1, t)), correction = 1 / (1 - Math.Pow(_beta2, t));
+        var (rate, correction) = Rates(count.item<long>());
         Span<float> first = _first.Values, second = _second.Values;
         for (int i = 0; i < parameters.Length; i++)
         {
-            double g = gradient[i] + _weightDecay * parameters[i];
-            double m = _beta1 * first[i] + (1 - _beta1) * g, v = _beta2 * second[i] + (1 - _beta2) * g * g;
+            var (m, v) = Moments(i, gradient[i] + _weightDecay * parameters[i]);
             (first[i], second[i]) = ((float)m, (float)v);
             parameters[i] -= (float)(rate * m / (Math.Sqrt(v * correction) + Epsilon));
         }
     }
+
+    /// <summary>What the next step would add to the parameters; nothing moves. Without weight decay.</summary>
+    /// <exception cref="ArgumentException">A length is not the optimiser's.</exception>
+    public void Candidate(ReadOnlySpan<float> gradient, Span<float> change)
+    {
+        if (gradient.Length != _first.Length || change.Length != _first.Length)
+            throw new ArgumentException($"{gradient.Length} derivatives and {change.Length} changes; expected {_first.Length}, the length of the optimiser");
+        using var count = _steps + 1;
+        var (rate, correction) = Rates(count.item<long>());
+        for (int i = 0; i < change.Length; i++)
+        {
+            var (m, v) = Moments(i, gradient[i]);
+            change[i] = -(float)(rate * m / (Math.Sqrt(v * correction) + Epsilon));
+        }
+    }
+
+    private (double Rate, double Correction) Rates(long step) => (LearningRate / (1 - Math.Pow(_beta1, step)), 1 / (1 - Math.Pow(_beta2, step)));
+
+    private (double First, double Second) Moments(int i, double g) =>
+        (_beta1 * _first.Values[i] + (1 - _beta1) * g, _beta2 * _second.Values[i] + (1 - _beta2) * g * g);
 
     /// <summary>Starts anew: both means and the number of steps are 0.</summary>
     public void Reset()
