@@ -7,7 +7,10 @@ namespace Winnow.Continual;
 /// <summary>The arena of continual learning: learning from a sequence without forgetting.</summary>
 public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
 {
-    private const string ClassLabels = "class labels", Frames = "frames", Boundaries = "task boundaries", NewClasses = "new classes in each task", Pretrained = "a pre-trained encoder", TaskTold = "the task of each test row";
+    /// <summary>That tasks are announced.</summary>
+    internal const string Boundaries = "task boundaries";
+
+    private const string ClassLabels = "class labels", Frames = "frames", NewClasses = "new classes in each task", Pretrained = "a pre-trained encoder", TaskTold = "the task of each test row";
 
     /// <summary>The catalogue.</summary>
     public ContinualArena()

@@ -1,3 +1,5 @@
+using System.Text.Json.Nodes;
+
 namespace Winnow.Core;
 
 /// <summary>A problem on which many methods compete: all that the command line, report, docs, ledger and contract tests need.</summary>
@@ -137,9 +139,20 @@ public static class ArenaCatalogue
     public static IReadOnlyList<MetricCard> MetricsOf(this IArena arena, string task) => arena.Tasks.FirstOrDefault(t => t.Id == task)?.Metrics ?? arena.Metrics;
 
     /// <summary>Why a method cannot run on a task, or null when it can.</summary>
-    public static string? Refusal(this MethodCard method, TaskCard task)
+    /// <param name="method">The method.</param>
+    /// <param name="task">The task.</param>
+    /// <param name="options">The method's options, with some of which it may need more; null for the defaults.</param>
+    /// <exception cref="InputException">An option cannot be.</exception>
+    public static string? Refusal(this MethodCard method, TaskCard task, JsonObject? options = null)
     {
-        string[] missing = [.. method.Needs.Except(task.Offers)];
-        return missing.Length == 0 ? null : $"'{method.Id}' needs {string.Join(" and ", missing)}, which task '{task.Id}' does not give";
+        string[] missing = [.. method.Needs.Union((method.Options.Bind(options ?? [], method.Id) as INeeds)?.Needs ?? []).Except(task.Offers)];
+        return missing.Length == 0 ? null : $"'{method.Id}'{(options is { Count: > 0 } ? " with these options" : "")} needs {string.Join(" and ", missing)}, which task '{task.Id}' does not give";
     }
+}
+
+/// <summary>Options with some of whose values a method needs more than its card says.</summary>
+public interface INeeds
+{
+    /// <summary>What it needs beside <see cref="MethodCard.Needs"/>.</summary>
+    IReadOnlyList<string> Needs { get; }
 }

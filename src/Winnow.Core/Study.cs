@@ -229,11 +229,12 @@ public sealed record StudyPlan(string Name, string Hash, DataSummary Data, IRead
         foreach (var choice in study.Methods)
         {
             var card = arena.Method(choice.Id);
-            if (card.Refusal(task) is { } reason)
-                throw new InputException($"{reason}. Leave the method out, or choose another task with --task.");
             chosen.Add((card, choice.Options));
         }
         List<(MethodCard Card, JsonObject Options)> bound = [.. chosen.Select(c => (c.Card, c.Card.Options.Canonical(c.Card.Options.Bind(Gather(c.Options, study.Set, c.Card.Id, c.Card.Options), c.Card.Id))))];
+        foreach (var (card, options) in bound)
+            if (card.Refusal(task, options) is { } reason)
+                throw new InputException($"{reason}. Leave the method out, or choose another task with --task.");
         return [.. bound.DistinctBy(b => (b.Card.Id, b.Options.ToJsonString()))];
     }
 

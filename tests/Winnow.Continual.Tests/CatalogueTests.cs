@@ -59,6 +59,18 @@ public sealed class CatalogueTests
         }
     }
 
+    [Theory]
+    [InlineData("continual-thesis", "technique", "mas")]
+    [InlineData("language-guided-cl", "on", "lwf")]
+    public void Options_with_which_a_method_needs_more_are_refused_before_anything_runs(string method, string option, string value)
+    {
+        var card = Arena.Method(method);
+        Assert.Null(card.Refusal(Arena.Task("blurry")));
+        Assert.Equal($"'{method}' with these options needs task boundaries, which task 'blurry' does not give", card.Refusal(Arena.Task("blurry"), new() { [option] = value }));
+        var study = new Study { Arena = Arena.Id, Tasks = ["blurry"], Methods = Study.ParseMethods($"{method}:{option}={value}"), Seeds = [1] };
+        Assert.Contains("choose another task", Assert.Throws<InputException>(() => StudyPlan.Make(study, Arena, TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Method_files_are_small()
     {

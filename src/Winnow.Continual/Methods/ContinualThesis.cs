@@ -38,8 +38,11 @@ public enum AnchorStep
 }
 
 /// <summary>Options of the techniques of <see cref="ContinualThesis"/>; each says whose it is.</summary>
-public sealed record ContinualThesisOptions
+public sealed record ContinualThesisOptions : INeeds
 {
+    /// <inheritdoc/>
+    public IReadOnlyList<string> Needs => Technique is ThesisTechnique.Mas or ThesisTechnique.Ssl or ThesisTechnique.ExpertGate ? [ContinualArena.Boundaries] : [];
+
     /// <summary>The technique.</summary>
     [Description("mas, ssl and expert-gate need task boundaries; task-free, gss and mir do not")]
     public ThesisTechnique Technique { get; init; } = ThesisTechnique.Mir;
@@ -205,7 +208,7 @@ public static class ContinualThesis
     /// <exception cref="ArgumentException">The technique needs task boundaries, which the stream does not announce.</exception>
     public static IContinualLearner Learner(LearnerSetup setup, ContinualThesisOptions options)
     {
-        if (!setup.Boundaries && options.Technique is ThesisTechnique.Mas or ThesisTechnique.Ssl or ThesisTechnique.ExpertGate)
+        if (!setup.Boundaries && options.Needs.Count > 0)
             throw new ArgumentException($"The technique {options.Technique} acts when a task ends or begins, and this stream announces no tasks; expected one that needs none: use technique=task-free, gss or mir, or a task with boundaries.", nameof(options));
         return options.Technique switch
         {

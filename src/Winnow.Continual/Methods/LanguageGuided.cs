@@ -29,8 +29,11 @@ public enum LanguageGuidedHost
 }
 
 /// <summary>Options of <see cref="LanguageGuided"/>.</summary>
-public sealed record LanguageGuidedOptions
+public sealed record LanguageGuidedOptions : INeeds
 {
+    /// <inheritdoc/>
+    public IReadOnlyList<string> Needs => On is LanguageGuidedHost.Lwf or LanguageGuidedHost.Ewc ? [ContinualArena.Boundaries] : [];
+
     /// <summary>The learner whose head is replaced.</summary>
     [Description("the learner whose head is replaced, with its own defaults")]
     public LanguageGuidedHost On { get; init; } = LanguageGuidedHost.Er;
@@ -138,7 +141,7 @@ public sealed class LanguageGuided : IContinualLearner, IReportsSeries
     /// <inheritdoc/>
     public StepReport Observe(Batch batch)
     {
-        if (!_begun && _options.On is LanguageGuidedHost.Lwf or LanguageGuidedHost.Ewc)
+        if (!_begun && _options.Needs.Count > 0)
             throw InputException.At("language-guided-cl.on", $"{_options.On.ToString().ToLowerInvariant()} on a stream without task boundaries", "a host that needs none", "Choose on=er, er-ace, der-pp or naive, or a task with boundaries.");
         using (var labels = batch.Y.contiguous())
             Admit(labels.Values<long>().ToArray());

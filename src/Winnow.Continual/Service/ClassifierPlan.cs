@@ -18,7 +18,7 @@ internal sealed record ClassifierPlan(string Method, JsonObject MethodOptions, b
         var arena = new ContinualArena();
         var choice = Study.ParseMethods(options.Method) is [var one] ? one : throw InputException.At("method", $"'{options.Method}'", "one method with its options", "For instance er:buffer-size=500.");
         var card = arena.Method(choice.Id);
-        if (card.Refusal(ServiceTask(encoder is not null)) is { } refusal)
+        if (card.Refusal(ServiceTask(encoder is not null), choice.Options) is { } refusal)
             throw new InputException($"{refusal}. Choose another method, or give the classifier an encoder.");
         int width = options.Shape.Aggregate(1, (a, b) => checked(a * b));
         if (standardiser is not null && standardiser.Width != width)
@@ -26,7 +26,7 @@ internal sealed record ClassifierPlan(string Method, JsonObject MethodOptions, b
         if (encoder is not null && (encoder.Architecture.Inputs != width || encoder.Architecture.Outputs != options.MaxClasses))
             throw InputException.At("encoder", $"a network from {encoder.Architecture.Inputs} values to {encoder.Architecture.Outputs} classes", $"one from {width} to {options.MaxClasses}", "Train it with a head of max-classes outputs.");
         var stream = new StreamOptions { Model = options.Model, Hidden = options.Hidden, BatchNorm = options.BatchNorm };
-        bool needsBoundaries = card.Refusal(ServiceTask(encoder is not null, boundaries: false)) is not null;
+        bool needsBoundaries = card.Refusal(ServiceTask(encoder is not null, boundaries: false), choice.Options) is not null;
         return new(card.Id, choice.Options, needsBoundaries, new LearnerSetup
         {
             Boundaries = needsBoundaries,
