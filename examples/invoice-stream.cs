@@ -8,11 +8,13 @@ using System.Globalization;
 using Winnow.Continual;
 using Winnow.Core;
 using Winnow.Data;
+using Winnow.Learning;
 
 int updates = args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture) : 100_000;
 using var csv = args.Length > 1 ? new StreamWriter(args[1]) : TextWriter.Null;
 csv.WriteLine("update,rows,classes,accuracy,resident_megabytes");
 
+NativeTorch.SetThreads(1); // updates of a few rows: a second thread costs more than it brings
 var text = new HashedText(dimensions: 1024);
 using var classifier = new ContinualClassifier(new()
 {
