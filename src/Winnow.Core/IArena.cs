@@ -146,7 +146,9 @@ public static class ArenaCatalogue
     public static string? Refusal(this MethodCard method, TaskCard task, JsonObject? options = null)
     {
         string[] missing = [.. method.Needs.Union((method.Options.Bind(options ?? [], method.Id) as INeeds)?.Needs ?? []).Except(task.Offers)];
-        return missing.Length == 0 ? null : $"'{method.Id}'{(options is { Count: > 0 } ? " with these options" : "")} needs {string.Join(" and ", missing)}, which task '{task.Id}' does not give";
+        // the options are named only where it is they, not the method, that need something
+        string with = missing.Except(method.Needs).Any() && options is { Count: > 0 } ? " with these options" : "";
+        return missing.Length == 0 ? null : $"'{method.Id}'{with} needs {string.Join(" and ", missing)}, which task '{task.Id}' does not give";
     }
 }
 
