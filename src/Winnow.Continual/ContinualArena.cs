@@ -131,6 +131,7 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
     public override IReadOnlyList<FigureCard> Figures { get; } =
     [
         new("accuracy", FigureKind.Lines, "Accuracy as tasks arrive", "accuracy", "tasks seen", "accuracy over the tasks seen", "A method that forgets falls; the band is the 95% interval over seeds."),
+        new("plane", FigureKind.Plane, "Stability and plasticity", "plasticity", "forgetting: stable to the right", "accuracy just after learning: plastic upwards", "A learner that keeps everything by learning nothing new stands at the lower right, one that learns everything and forgets it at the upper left; whiskers are 95% intervals.") { Across = "forgetting" },
         new("matrix", FigureKind.Heatmap, "What is known of each task, and when", "R", "tested on", "after training on task", "Read a column downwards: how a task's accuracy fades after it was learned, which is on the diagonal; where tasks come back there is a column for each class or domain."),
         new("harmonic", FigureKind.Lines, "Base and new classes in balance", "harmonic_mean", "tasks seen", "harmonic mean of base and new accuracy", "Few-shot only: high where the new classes are learned and the base is kept; the band is the 95% interval over seeds."),
         new("psnr", FigureKind.Lines, "PSNR as videos arrive", "psnr", "videos seen", "PSNR over the videos seen, dB", "A method that forgets falls; the band is the 95% interval over seeds."),

@@ -78,6 +78,9 @@ public sealed class AccuracyMatrix
     /// <summary>F: the mean of max over ℓ(j) ≤ i &lt; last of R[i, j] − R[last, j] over the tests learned before the last row; 0 when there is none. Not −BWT: the best need not be the first.</summary>
     public double Forgetting => Mean(j => _learned[j] < Last, j => Enumerable.Range(_learned[j], Last - _learned[j]).Max(i => _r[i, j]) - _r[Last, j]);
 
+    /// <summary>LA: the mean of R[ℓ(j), j] over the tests that are learned: what the learner can still take up; 0 when there is none.</summary>
+    public double Plasticity => Mean(j => _learned[j] <= Last, j => _r[_learned[j], j]);
+
     /// <summary>FWT: the mean of R[ℓ(j) − 1, j] − R0[j] over the tests that are learned, but not in the first row; 0 when there is none.</summary>
     public double ForwardTransfer => Mean(j => _learned[j] > 0 && _learned[j] <= Last, j => _r[_learned[j] - 1, j] - _r0[j]);
 
@@ -102,6 +105,7 @@ public sealed class AccuracyMatrix
         new("average_incremental_accuracy", "incremental", "fraction", Better.Higher, "AIA = (1/T) Σ_i (1/i) Σ_{j≤i} R[i, j]; in general the mean over the times of testing of the accuracy over the tests learned by then; in 'recurring' over all classes from the start: the area under the accuracy curve"),
         new("forgetting", "forgetting", "fraction", Better.Lower, "F = (1/(T−1)) Σ_{j<T} (max_{j≤i<T} R[i, j] − R[T, j]); in general i begins at the first testing after test j was learned"),
         new("backward_transfer", "BWT", "fraction", Better.Higher, "BWT = (1/(T−1)) Σ_{j<T} (R[T, j] − R[j, j]); in general against the first testing after test j was learned"),
+        new("plasticity", "learned", "fraction", Better.Higher, "LA = (1/T) Σ_j R[j, j]: mean test accuracy on each task just after learning it; in general at the first testing after test j was learned"),
         new("forward_transfer", "FWT", "fraction", Better.Higher, "FWT = (1/(T−1)) Σ_{j>1} (R[j−1, j] − R0[j]), R0 the untrained learner; in general at the last testing before test j was learned"),
         new("model_bytes", "model", "bytes", Better.Lower, "bytes of weights and normalisation statistics at the end"),
         new("memory_bytes", "memory", "bytes", Better.Lower, "bytes of everything else the learner remembers at the end: stored rows, logits, statistics, old weights, masks"),
@@ -115,6 +119,7 @@ public sealed class AccuracyMatrix
         ["average_incremental_accuracy"] = AverageIncrementalAccuracy,
         ["forgetting"] = Forgetting,
         ["backward_transfer"] = BackwardTransfer,
+        ["plasticity"] = Plasticity,
         ["forward_transfer"] = ForwardTransfer,
     };
 }

@@ -130,6 +130,9 @@ public enum FigureKind
 
     /// <summary>One group of bars per method: the suffixes of all series that start with the name and a slash, averaged over steps.</summary>
     Bars,
+
+    /// <summary>One point per method: the metric <see cref="FigureCard.Series"/> against the metric <see cref="FigureCard.Across"/>, with intervals over seeds both ways.</summary>
+    Plane,
 }
 
 /// <summary>A figure of the report, drawn from the series that trials record.</summary>
@@ -140,4 +143,8 @@ public enum FigureKind
 /// <param name="X">Label of the x axis.</param>
 /// <param name="Y">Label of the y axis.</param>
 /// <param name="Caption">What the reader should look at.</param>
-public sealed record FigureCard(string Id, FigureKind Kind, string Title, string Series, string X, string Y, string Caption);
+public sealed record FigureCard(string Id, FigureKind Kind, string Title, string Series, string X, string Y, string Caption)
+{
+    /// <summary>For a plane: the metric along the x axis, which is turned so that better is to the right.</summary>
+    public string? Across { get; init; }
+}

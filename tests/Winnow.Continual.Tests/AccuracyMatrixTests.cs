@@ -27,6 +27,9 @@ public sealed class AccuracyMatrixTests
     [Fact] // a loss is negative
     public void Backward_transfer_is_last_minus_first() => Assert.Equal((0.50 - 0.90 + 0.60 - 0.80) / 2, Example().BackwardTransfer, 12);
 
+    [Fact] // what could be learned at all, whatever became of it
+    public void Plasticity_is_the_mean_of_the_diagonal() => Assert.Equal((0.90 + 0.80 + 0.85) / 3, Example().Plasticity, 12);
+
     [Fact] // a loss is positive, and the best of task 1 came after task 2: not −BWT
     public void Forgetting_is_best_before_the_end_minus_last() => Assert.Equal((0.95 - 0.50 + 0.80 - 0.60) / 2, Example().Forgetting, 12);
 
@@ -117,6 +120,7 @@ public sealed class AccuracyMatrixTests
         Assert.Equal((0.5 - 0.4 + 0.6 - 0.35) / 2, matrix.BackwardTransfer, 12);
         Assert.Equal((0.7 - 0.5 + 0.35 - 0.6) / 2, matrix.Forgetting, 12);
         Assert.Equal(0.15 - 0.2, matrix.ForwardTransfer, 12);
+        Assert.Equal((0.4 + 0.35) / 2, matrix.Plasticity, 12); // the third test is never learned
     }
 
     [Fact]

@@ -29,8 +29,8 @@ public sealed class BrowserTests : IDisposable
         await browser.DarkAsync(false, cancellation);
         await browser.OpenAsync(file, cancellation);
 
-        // two tasks, each with one figure of lines (wide and narrow), 13 matrices, one group of bars, two scatter plots
-        Assert.Equal(2 * (1 + 13 + 1 + 2), (int)(await browser.EvaluateAsync(VisiblePlots, cancellation))!);
+        // two tasks, each with one figure of lines (wide and narrow), 13 matrices, one group of bars, two scatter plots, a plane
+        Assert.Equal(2 * (1 + 13 + 1 + 2 + 1), (int)(await browser.EvaluateAsync(VisiblePlots, cancellation))!);
         Assert.Equal("0", (await browser.EvaluateAsync("""[...document.querySelectorAll("svg.plot")].filter(s => s.getAttribute("role") !== "img" || !s.getAttribute("aria-label") || !s.querySelector("title")).length""", cancellation))!.ToString());
         Assert.False((bool)(await browser.EvaluateAsync(Overflows, cancellation))!);
         Assert.Equal("", (string)(await browser.EvaluateAsync(ScrolledTables, cancellation))!); // a desktop shows every column
@@ -47,7 +47,7 @@ public sealed class BrowserTests : IDisposable
         await browser.DarkAsync(false, cancellation);
         await browser.ResizeAsync(375, 812, cancellation);
         Assert.False((bool)(await browser.EvaluateAsync(Overflows, cancellation))!, (await browser.EvaluateAsync(Widest, cancellation))!.ToString());
-        Assert.Equal(2 * (1 + 13 + 1 + 2), (int)(await browser.EvaluateAsync(VisiblePlots, cancellation))!);
+        Assert.Equal(2 * (1 + 13 + 1 + 2 + 1), (int)(await browser.EvaluateAsync(VisiblePlots, cancellation))!);
         await ShotAsync("phone");
 
         await browser.PrintAsync(true, cancellation);

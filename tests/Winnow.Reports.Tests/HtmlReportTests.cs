@@ -90,6 +90,32 @@ public sealed class HtmlReportTests : IDisposable
     }
 
     [Fact]
+    public void An_option_with_three_values_gets_a_curve_and_one_with_two_does_not()
+    {
+        Assert.Empty(Curves(SyntheticStudy.Comparison(extra: 1)));
+        string title = Assert.Single(Curves(SyntheticStudy.Comparison(extra: 3)));
+        // four buffer sizes of replay, its best 0.918 at the default of 100 rows, 0.56 at the largest, between the two bounds
+        Assert.Matches("accuracy over buffer-size: er from 0\\.9[12]\\d to 0\\.5[567]\\d; joint from 0\\.97\\d to 0\\.97\\d; naive", title);
+
+        static List<string> Curves(Comparison comparison) =>
+            [.. Page(comparison).Descendants("svg").Select(s => (string)s.Attribute("aria-label")!).Where(l => l.Contains(" over buffer-size", StringComparison.Ordinal)).Distinct()];
+    }
+
+    [Fact]
+    public void In_a_plane_the_method_that_forgets_less_stands_further_right()
+    {
+        var figure = Page(SyntheticStudy.Comparison(withFailure: false)).Descendants("figure").Single(f => ((string?)f.Attribute("class"))?.Contains("figure-plane") == true);
+        var names = figure.Descendants("svg").First().Descendants().Where(e => e.Name.LocalName == "text" && ((string?)e.Attribute("class"))?.StartsWith("name") == true)
+            .ToDictionary(e => e.Value, e => double.Parse((string)e.Attribute("x")!, System.Globalization.CultureInfo.InvariantCulture));
+        Assert.True(names["fpf"] > names["gdumb"] && names["gdumb"] > names["agem"], string.Join(", ", names));
+        // the ticks read as the metric does: less forgetting to the right
+        double[] ticks = [.. figure.Descendants("svg").First().Descendants().Where(e => e.Name.LocalName == "text" && (string?)e.Attribute("class") == "tick" && (string?)e.Attribute("text-anchor") == "middle")
+            .OrderBy(e => double.Parse((string)e.Attribute("x")!, System.Globalization.CultureInfo.InvariantCulture)).Select(e => double.Parse(e.Value, System.Globalization.CultureInfo.InvariantCulture))];
+        Assert.Equal(ticks.OrderDescending(), ticks);
+        Assert.Equal(0, ticks[^1]);
+    }
+
+    [Fact]
     public void When_all_but_one_failed_the_failures_are_told_with_their_reasons()
     {
         var page = Page(Compare(new SyntheticArena(), SyntheticStudy.Info, ("er", [null, 0.9, null]), ("fpf", [null, null, null]), ("joint", [null, null, null])));
@@ -128,8 +154,9 @@ public sealed class HtmlReportTests : IDisposable
         // a row's number carries one colour over table, curves, scatter and bars
         var inks = page.Descendants().Where(e => e.Attribute("data-m") is not null && e.Name.LocalName is "path" or "rect" or "circle")
             .Select(e => ((string?)e.Attribute("data-m"), Ink: Regex.Match((string?)e.Attribute("style") ?? "", "--(m\\d|rest|bound)").Value)).Where(i => i.Ink.Length > 0 && i.Item1 is not null).Distinct().ToList();
-        Assert.Equal(20, inks.Count);
-        Assert.Equal(20, inks.Select(i => i.Item1).Distinct().Count());
+        // twenty rows, and the curve of replay over its buffer sizes, which is none of them
+        Assert.Equal(21, inks.Count);
+        Assert.Equal(21, inks.Select(i => i.Item1).Distinct().Count());
         // every row is named at the end of its line
         var lines = page.Descendants("svg").First();
         Assert.All(comparison.Rows.Where(r => r.Row.Done.Count > 0), r => Assert.Contains(r.Row.Method.Id, lines.Value));

@@ -49,6 +49,7 @@ public sealed class SyntheticArena : Arena<TrialContext, Func<TrialResult>>
         new("accuracy", "accuracy", "fraction", Better.Higher, "ACC = (1/T) Σ_j R[T, j]"),
         new("incremental", "incremental", "fraction", Better.Higher, "AIA = (1/T) Σ_i (1/i) Σ_{j≤i} R[i, j]"),
         new("forgetting", "forgetting", "fraction", Better.Lower, "F = (1/(T−1)) Σ_{j<T} (max_i R[i, j] − R[T, j])"),
+        new("plasticity", "learned", "fraction", Better.Higher, "LA = (1/T) Σ_j R[j, j]"),
         new("model_bytes", "model", "bytes", Better.Lower, "bytes of weights at the end"),
         new("memory_bytes", "memory", "bytes", Better.Lower, "bytes of everything else at the end"),
         new("sample_gradients", "gradients", "rows", Better.Lower, "rows passed backward"),
@@ -58,6 +59,7 @@ public sealed class SyntheticArena : Arena<TrialContext, Func<TrialResult>>
     [
         new("accuracy", FigureKind.Lines, "Accuracy as tasks arrive", "accuracy", "tasks seen", "accuracy over the tasks seen", "A method that forgets falls; the band is the 95% interval over seeds."),
         new("matrix", FigureKind.Heatmap, "What is known of each task, and when", "R", "tested on task", "after training on task", "Read a column downwards: how a task's accuracy fades."),
+        new("plane", FigureKind.Plane, "Stability and plasticity", "plasticity", "forgetting: stable to the right", "accuracy just after learning", "Better is up and to the right.") { Across = "forgetting" },
         new("sensitivity", FigureKind.Bars, "Which modules change at task boundaries", "sensitivity", "module", "change at boundaries / mean change", "The modules with tall bars are those that forget."),
     ];
 
@@ -136,6 +138,7 @@ public static class SyntheticStudy
             ["accuracy"] = end,
             ["incremental"] = sum / steps,
             ["forgetting"] = Math.Max(0, 0.985 - end),
+            ["plasticity"] = 0.985,
             ["model_bytes"] = 39_208,
             ["memory_bytes"] = level.Id is "naive" or "joint" ? 0 : 25_600 + level.Memory / 1e4,
             ["sample_gradients"] = level.Cpu * 4000,

@@ -11,19 +11,22 @@ internal static class Figures
         var finished = rows.Where(r => r.Row.Done.Count > 0).ToList();
         if (finished.Count == 0)
             return Markup.Empty;
-        var figures = comparison.Arena.Figures.Select(card => (card, Drawn: Draw(card, finished, styles))).Where(f => f.Drawn is not null)
+        var figures = comparison.Arena.Figures.Select(card => (card, Drawn: Draw(comparison, card, finished, styles))).Where(f => f.Drawn is not null)
             .Select(f => One(f.card.Id, f.card.Title, f.card.Caption, f.Drawn!.Value)).ToList();
         if (Tradeoff(comparison.PrimaryOf(rows[0].Row.Task), finished, styles) is { } tradeoff)
             figures.Insert(Math.Min(1, figures.Count), tradeoff);
+        figures.AddRange(OptionPlot.Draw(comparison.PrimaryOf(rows[0].Row.Task), finished, styles).Select(o => One($"option-{o.Option}", $"What {o.Option} does",
+            $"{Capitalised(comparison.PrimaryOf(rows[0].Row.Task).Title)} against {o.Description}, everything else equal; the band is the 95% interval over seeds, dashed lines are bounds.", o.Drawn)));
         return Markup.Join(figures);
     }
 
-    private static Markup? Draw(FigureCard card, IReadOnlyList<ComparisonRow> rows, MethodStyles styles) => card.Kind switch
+    private static Markup? Draw(Comparison comparison, FigureCard card, IReadOnlyList<ComparisonRow> rows, MethodStyles styles) => card.Kind switch
     {
         FigureKind.Lines => LinesPlot.Draw(card, rows, styles, $"{card.Title}: {string.Join(", ", rows.Select(r => (r.Row.Label, Points: SeriesData.Line(r.Row, card.Series))).Where(l => l.Points.Count > 0).Select(l => $"{l.Label} ends at {Format.Of(l.Points[^1].Value.Mean, "fraction")}"))}"),
         FigureKind.Heatmap => HeatmapPlot.Draw(card, rows, styles),
         FigureKind.Bars => BarsPlot.Draw(card, rows, styles),
-        _ => throw new ArgumentOutOfRangeException(nameof(card), card.Kind, "A figure is drawn as lines, a heat map or bars."),
+        FigureKind.Plane => PlanePlot.Draw(card, comparison.Arena.MetricsOf(rows[0].Row.Task), rows, styles),
+        _ => throw new ArgumentOutOfRangeException(nameof(card), card.Kind, "A figure is drawn as lines, a heat map, bars or a plane."),
     };
 
     private static Markup? Tradeoff(MetricCard metric, IReadOnlyList<ComparisonRow> rows, MethodStyles styles)

@@ -4,70 +4,90 @@ using Winnow.Reports.Html;
 
 namespace Winnow.Reports.Plots;
 
-/// <summary>One line a method over steps, with its interval as a band, and its name at the end of the line.</summary>
+/// <summary>A named line of a figure.</summary>
+/// <param name="Label">What stands at its end.</param>
+/// <param name="Style">How it is drawn.</param>
+/// <param name="Points">Its points, ascending in x.</param>
+internal readonly record struct NamedLine(string Label, MethodStyle Style, IReadOnlyList<(double X, Interval Value)> Points);
+
+/// <summary>Lines with their intervals as bands, and their names at their ends.</summary>
 internal static class LinesPlot
 {
     private const int LabelHeight = 15;
     private static readonly MarkerShape[] Shapes = [MarkerShape.FilledCircle, MarkerShape.FilledSquare, MarkerShape.FilledTriangleUp, MarkerShape.FilledDiamond, MarkerShape.FilledTriangleDown];
 
-    /// <summary>The figure for wide and for narrow screens; null when no row recorded the series.</summary>
+    /// <summary>One line a method over steps, for wide and for narrow screens; null when no row recorded the series.</summary>
     public static Markup? Draw(FigureCard card, IReadOnlyList<ComparisonRow> rows, MethodStyles styles, string title)
     {
-        var lines = rows.Select(r => (Row: r, Points: SeriesData.Line(r.Row, card.Series))).Where(l => l.Points.Count > 0).ToList();
-        if (lines.Count == 0)
-            return null;
-        int label = (int)lines.Max(l => TextFit.Width(l.Row.Row.Label)) + 30;
-        return Markup.Of($"""<div class="wide-only">{Sized(card, lines, styles, title, 960, 420, Math.Min(label, 190))}</div><div class="narrow-only">{Sized(card, lines, styles, title, 350, 380, Math.Min(label, 112))}</div>""");
+        var lines = rows.Select(r => new NamedLine(r.Row.Label, styles[r], [.. SeriesData.Line(r.Row, card.Series).Select(p => ((double)p.Step, p.Value))])).Where(l => l.Points.Count > 0).ToList();
+        return lines.Count == 0 ? null : Draw(lines, card.X, card.Y, title, Unit(lines), Steps);
     }
 
-    private static Markup Sized(FigureCard card, List<(ComparisonRow Row, IReadOnlyList<(long Step, Interval Value)> Points)> lines, MethodStyles styles, string title, int width, int height, int right)
+    /// <summary>Any lines, for wide and for narrow screens.</summary>
+    /// <param name="lines">At least one, each with at least one point.</param>
+    /// <param name="xTitle">Label of the x axis.</param>
+    /// <param name="yTitle">Label of the y axis.</param>
+    /// <param name="title">What a screen reader says.</param>
+    /// <param name="unit">Unit of the y axis.</param>
+    /// <param name="scale">The x axis for the places of all points, distinct and ascending, and a width.</param>
+    public static Markup Draw(IReadOnlyList<NamedLine> lines, string xTitle, string yTitle, string title, string unit, Func<IReadOnlyList<double>, int, PlotScale> scale)
     {
-        height = Math.Max(height, 70 + LabelHeight * lines.Count);
-        var y = PlotScale.Linear(lines.SelectMany(l => l.Points).Select(p => p.Value.Mean), Unit(lines.SelectMany(l => l.Points).Select(p => p.Value)));
-        var steps = lines.SelectMany(l => l.Points).Select(p => (double)p.Step).Distinct().Order().ToList();
-        var x = steps.Count <= 12
-            ? new PlotScale(steps[0], Math.Max(steps[^1], steps[0] + 1e-9), false, [.. steps.Select(s => (s, Format.Of(s, "steps")))])
-            : PlotScale.Linear(steps, "steps", room: 0, count: width > 500 ? 8 : 4);
-        if (x.High - x.Low < 1e-6)
-            x = x with { Low = x.Low - 1, High = x.High + 1 };
-        using var plot = new SvgPlot(width, height, new(width > 500 ? 58 : 44, right, 14, 48), x, y);
+        int label = (int)lines.Max(l => TextFit.Width(l.Label)) + 30;
+        return Markup.Of($"""<div class="wide-only">{Sized(960, 420, Math.Min(label, 190))}</div><div class="narrow-only">{Sized(350, 380, Math.Min(label, 112))}</div>""");
 
-        foreach (var (row, points) in lines.AsEnumerable().Reverse())
+        Markup Sized(int width, int height, int right)
         {
-            var style = styles[row];
-            var ink = plot.Ink(style);
-            var banded = points.Where(p => !double.IsNaN(p.Value.HalfWidth)).ToList();
-            if (banded.Count > 1)
-            {
-                var band = plot.Plot.Add.FillY([.. banded.Select(p => (double)p.Step)], [.. banded.Select(p => Math.Max(y.Low, p.Value.Low))], [.. banded.Select(p => Math.Min(y.High, p.Value.High))]);
-                band.FillColor = ink.WithAlpha(style.Highlighted ? .14 : .08);
-                band.LineWidth = band.MarkerSize = 0;
-            }
+            height = Math.Max(height, 70 + LabelHeight * lines.Count);
+            var y = PlotScale.Linear(lines.SelectMany(l => l.Points).Select(p => p.Value.Mean), unit);
+            var x = scale([.. lines.SelectMany(l => l.Points).Select(p => p.X).Distinct().Order()], width);
+            if (x.High - x.Low < 1e-6)
+                x = x with { Low = x.Low - 1, High = x.High + 1 };
+            using var plot = new SvgPlot(width, height, new(width > 500 ? 58 : 44, right, 14, 48), x, y);
+            foreach (var line in lines.Reverse())
+                Band(plot, line);
+            foreach (var line in lines.Reverse().OrderBy(l => l.Style.Highlighted))
+                Line(plot, line);
+            plot.Axes(xTitle, width > 500 ? yTitle : "");
+            Label(plot, lines, width, height, right);
+            return plot.ToMarkup(title, "plot");
         }
-        foreach (var (row, points) in lines.AsEnumerable().Reverse().OrderBy(l => styles[l.Row].Highlighted))
-        {
-            var style = styles[row];
-            plot.Line([.. points.Select(p => ((double)p.Step, p.Value.Mean))], plot.Ink(style), style.Highlighted ? 2 : 1.25f, style.Bound ? LinePattern.Dashed : null);
-            if (style.Highlighted && points.Count <= 20)
-                plot.Plot.Add.Markers(points.Select(p => (double)p.Step).ToArray(), points.Select(p => p.Value.Mean).ToArray(), Shapes[style.Index % Shapes.Length], 6, plot.Ink(style));
-        }
-
-        plot.Axes(card.X, width > 500 ? card.Y : "");
-        Label(plot, lines, styles, width, height, right);
-        return plot.ToMarkup(title, "plot");
     }
+
+    private static void Band(SvgPlot plot, NamedLine line)
+    {
+        var banded = line.Points.Where(p => !double.IsNaN(p.Value.HalfWidth)).ToList();
+        if (banded.Count < 2)
+            return;
+        var band = plot.Plot.Add.FillY([.. banded.Select(p => plot.X.At(p.X))], [.. banded.Select(p => Math.Max(plot.Y.Low, p.Value.Low))], [.. banded.Select(p => Math.Min(plot.Y.High, p.Value.High))]);
+        band.FillColor = plot.Ink(line.Style).WithAlpha(line.Style.Highlighted ? .14 : .08);
+        band.LineWidth = band.MarkerSize = 0;
+    }
+
+    private static void Line(SvgPlot plot, NamedLine line)
+    {
+        var style = line.Style;
+        (double X, double Y)[] points = [.. line.Points.Select(p => (plot.X.At(p.X), p.Value.Mean))];
+        plot.Line(points, plot.Ink(style), style.Highlighted ? 2 : 1.25f, style.Bound ? LinePattern.Dashed : null);
+        if (style.Highlighted && points.Length <= 20)
+            plot.Plot.Add.Markers(points.Select(p => p.X).ToArray(), points.Select(p => p.Y).ToArray(), Shapes[style.Index % Shapes.Length], 6, plot.Ink(style));
+    }
+
+    /// <summary>An axis of steps: all of them when they are few.</summary>
+    private static PlotScale Steps(IReadOnlyList<double> steps, int width) => steps.Count <= 12
+        ? new PlotScale(steps[0], Math.Max(steps[^1], steps[0] + 1e-9), false, [.. steps.Select(s => (s, Format.Of(s, "steps")))])
+        : PlotScale.Linear(steps, "steps", room: 0, count: width > 500 ? 8 : 4);
 
     /// <summary>Names at the ends of the lines, pushed apart so that none covers another.</summary>
-    private static void Label(SvgPlot plot, List<(ComparisonRow Row, IReadOnlyList<(long Step, Interval Value)> Points)> lines, MethodStyles styles, int width, int height, int right)
+    private static void Label(SvgPlot plot, IReadOnlyList<NamedLine> lines, int width, int height, int right)
     {
-        var ends = lines.Select(l => (l.Row, End: plot.Pixel(l.Points[^1].Step, l.Points[^1].Value.Mean))).OrderBy(e => e.End.Y).ToList();
+        var ends = lines.Select(l => (Line: l, End: plot.Pixel(plot.X.At(l.Points[^1].X), l.Points[^1].Value.Mean))).OrderBy(e => e.End.Y).ToList();
         double[] at = Spread([.. ends.Select(e => e.End.Y)], LabelHeight, 8, height - 44);
         double left = width - right + 16;
         for (int i = 0; i < ends.Count; i++)
         {
-            var style = styles[ends[i].Row];
+            var style = ends[i].Line.Style;
             plot.Leader(ends[i].End.X + 4, ends[i].End.Y, left - 3, at[i], style);
-            plot.Text(left, at[i], TextFit.Shorten(ends[i].Row.Row.Label, right - 18), "start", style.Highlighted ? "name" : "name rest", style);
+            plot.Text(left, at[i], TextFit.Shorten(ends[i].Line.Label, right - 18), "start", style.Highlighted ? "name" : "name rest", style);
         }
     }
 
@@ -89,5 +109,5 @@ internal static class LinesPlot
         return [.. blocks.SelectMany(b => Enumerable.Repeat(b.Sum / b.Count, b.Count)).Select((z, i) => Math.Clamp(z, low, top) + i * distance)];
     }
 
-    private static string Unit(IEnumerable<Interval> values) => values.All(v => v.Mean is >= 0 and <= 1) ? "fraction" : "";
+    private static string Unit(IEnumerable<NamedLine> lines) => lines.SelectMany(l => l.Points).All(p => p.Value.Mean is >= 0 and <= 1) ? "fraction" : "";
 }

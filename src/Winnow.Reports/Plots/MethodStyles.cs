@@ -35,5 +35,8 @@ internal sealed class MethodStyles
         }
     }
 
+    /// <summary>How many numbers are given to rows.</summary>
+    public int Count => _styles.Count;
+
     public MethodStyle this[ComparisonRow row] => _styles[row.Row.Label];
 }

@@ -45,13 +45,7 @@ internal static class ParetoPlot
             if (labels[k] is { } at)
             {
                 var (row, value, amount) = points[order[k]];
-                string label = TextFit.Shorten(row.Row.Label, longest);
-                var mark = plot.Pixel(x.At(amount), value.Mean);
-                // a name that had to move away is tied to its point
-                (double X, double Y) edge = (Math.Clamp(mark.X, at.X, at.X + TextFit.Width(label)), at.Y + 6 * Math.Sign(mark.Y - at.Y));
-                if (Math.Max(Math.Abs(edge.X - mark.X), Math.Abs(edge.Y - mark.Y)) > 14)
-                    plot.Leader(mark.X, mark.Y, edge.X, edge.Y, styles[row]);
-                plot.Text(at.X, at.Y, label, "start", styles[row].Highlighted ? "name" : "name rest", styles[row]);
+                plot.Tie(plot.Pixel(x.At(amount), value.Mean), at, TextFit.Shorten(row.Row.Label, longest), styles[row]);
             }
         return plot.ToMarkup($"{metric.Title} against {cost}; not beaten in both: {string.Join(", ", front.Select(p => p.Row.Row.Label))}", "plot");
     }

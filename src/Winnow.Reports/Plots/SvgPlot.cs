@@ -107,6 +107,15 @@ internal sealed class SvgPlot : IDisposable
     public void Leader(double x1, double y1, double x2, double y2, MethodStyle style) =>
         _texts.Add(new(Svg + "path", new XAttribute("d", $"M{Px(x1)} {Px(y1)}L{Px(x2)} {Px(y2)}"), new XAttribute("class", "leader"), new XAttribute("data-m", style.Index)));
 
+    /// <summary>Writes a name whose left middle is at a place, and ties it to its mark when it had to move away from it.</summary>
+    public void Tie((double X, double Y) mark, (double X, double Y) at, string label, MethodStyle style)
+    {
+        (double X, double Y) edge = (Math.Clamp(mark.X, at.X, at.X + TextFit.Width(label)), at.Y + 6 * Math.Sign(mark.Y - at.Y));
+        if (Math.Max(Math.Abs(edge.X - mark.X), Math.Abs(edge.Y - mark.Y)) > 14)
+            Leader(mark.X, mark.Y, edge.X, edge.Y, style);
+        Text(at.X, at.Y, label, "start", style.Highlighted ? "name" : "name rest", style);
+    }
+
     /// <summary>Labels the ticks of both axes.</summary>
     public void Axes(string xTitle, string yTitle)
     {
