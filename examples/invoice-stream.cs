@@ -1,4 +1,4 @@
-// A service that files invoices learns from 100,000 corrections, a few at a time, in flat memory:  dotnet run examples/invoice-stream.cs
+// A service that files invoices learns from 100,000 corrections, a few at a time, in flat memory:  dotnet run -c Release examples/invoice-stream.cs
 // Arguments: the number of updates, and a CSV file for accuracy and memory over updates.
 #:project ../src/Winnow.Continual/Winnow.Continual.csproj
 #:property PublishAot=false

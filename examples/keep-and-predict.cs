@@ -1,4 +1,4 @@
-// Trains a method, keeps it in a folder, loads it and predicts:  dotnet run examples/keep-and-predict.cs
+// Trains a method, keeps it in a folder, loads it and predicts:  dotnet run -c Release examples/keep-and-predict.cs
 // The same as `winnow compare`, `winnow keep` and `winnow predict`, through the library.
 #:project ../src/Winnow.Continual/Winnow.Continual.csproj
 #:property PublishAot=false

@@ -1,4 +1,4 @@
-// A method used alone, without the workbench:  dotnet run examples/replay-in-five-lines.cs
+// A method used alone, without the workbench:  dotnet run -c Release examples/replay-in-five-lines.cs
 #:project ../src/Winnow.Continual/Winnow.Continual.csproj
 #:property PublishAot=false
 using System.Globalization;
