@@ -1,4 +1,5 @@
 using System.Reflection;
+using Winnow.Compute;
 using Winnow.Continual;
 using Winnow.Core;
 
@@ -7,7 +8,7 @@ namespace Winnow.Cli;
 /// <summary>The arenas of this program, in the order they are listed.</summary>
 internal static class Catalogue
 {
-    public static IReadOnlyList<IArena> Arenas { get; } = [new ContinualArena()];
+    public static IReadOnlyList<IArena> Arenas { get; } = [new ContinualArena(), new ComputeArena(TimeProvider.System)];
 
     public static IArena Arena(string id) =>
         Arenas.FirstOrDefault(a => a.Id == id) ?? throw InputException.Unknown("arena", id, Arenas.Select(a => a.Id), "winnow arenas");

@@ -23,10 +23,25 @@ public sealed class Scratch(long limit = long.MaxValue)
 
     /// <summary>Takes zeroed memory that begins on a cache line. Whoever takes it disposes of it.</summary>
     /// <exception cref="ScratchLimitException">It would take more than the limit; nothing was taken.</exception>
-    public Block<T> Take<T>(long length) where T : unmanaged
+    public unsafe Block<T> Take<T>(long length) where T : unmanaged
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
-        long bytes = checked(Math.Max(1, length) * Marshal.SizeOf<T>());
+        long bytes = checked(Math.Max(1, length) * sizeof(T));
+        Count(bytes);
+        return new Block<T>(this, length, bytes);
+    }
+
+    /// <summary>Counts memory that another library holds for this computation, until it is disposed of.</summary>
+    /// <exception cref="ScratchLimitException">It would be more than the limit.</exception>
+    public IDisposable Hold(long bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        Count(bytes);
+        return new Held(this, bytes);
+    }
+
+    private void Count(long bytes)
+    {
         long live = Interlocked.Add(ref _live, bytes);
         if (live > Limit)
         {
@@ -38,7 +53,13 @@ public sealed class Scratch(long limit = long.MaxValue)
             if (Interlocked.CompareExchange(ref _peak, live, peak) == peak)
                 break;
         }
-        return new Block<T>(this, length, bytes);
+    }
+
+    private sealed class Held(Scratch owner, long bytes) : IDisposable
+    {
+        private long _bytes = bytes;
+
+        public void Dispose() => Interlocked.Add(ref owner._live, -Interlocked.Exchange(ref _bytes, 0));
     }
 
     /// <summary>Memory taken from a <see cref="Scratch"/>.</summary>

@@ -41,6 +41,17 @@ public sealed class ScratchTests
     }
 
     [Fact]
+    public void Memory_held_elsewhere_counts_until_it_is_let_go_once()
+    {
+        var scratch = new Scratch(1000);
+        IDisposable held = scratch.Hold(900);
+        Assert.Throws<ScratchLimitException>(() => scratch.Take<byte>(200));
+        held.Dispose();
+        held.Dispose();
+        Assert.Equal((0, 900), (scratch.LiveBytes, scratch.PeakBytes));
+    }
+
+    [Fact]
     public void Threads_count_together()
     {
         var scratch = new Scratch();

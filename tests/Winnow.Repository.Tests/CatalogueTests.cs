@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Reflection;
+using Winnow.Compute;
 using Winnow.Continual;
 using Winnow.Core;
 
@@ -8,7 +9,7 @@ namespace Winnow.Repository.Tests;
 /// <summary>What every arena's catalogue must have beyond what the compiler checks.</summary>
 public sealed class CatalogueTests
 {
-    private static readonly IArena[] Arenas = [new ContinualArena()];
+    private static readonly IArena[] Arenas = [new ContinualArena(), new ComputeArena()];
 
     [Fact]
     public void Every_arena_project_is_looked_at_here() =>

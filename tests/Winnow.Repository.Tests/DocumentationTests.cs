@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Winnow.Compute;
 using Winnow.Continual;
 using Winnow.Core;
 
@@ -8,7 +9,7 @@ namespace Winnow.Repository.Tests;
 public sealed partial class DocumentationTests
 {
     private const string FromSource = "dotnet run -c Release --project src/Winnow.Cli -- ";
-    private static readonly ContinualArena Arena = new();
+    private static readonly IArena[] Arenas = [new ContinualArena(), new ComputeArena()];
     private static readonly Dictionary<string, Task<string>> Help = [];
 
     /// <summary>Pages that people wrote; those of the methods are generated.</summary>
@@ -29,7 +30,7 @@ public sealed partial class DocumentationTests
         foreach (string option in words.Where(w => w.StartsWith("--", StringComparison.Ordinal)))
             Assert.True(Regex.IsMatch(help, $@"{option}\b"), $"{page}: '{line}': '{string.Join(' ', verb)}' has no {option}.\n{help}");
         if (verb[0] == "show")
-            Assert.True(Arena.Methods.Any(m => m.Id == words[1]), $"{page}: '{line}': no method '{words[1]}'.");
+            Assert.True(Arenas.SelectMany(a => a.Methods).Any(m => m.Id == words[1]), $"{page}: '{line}': no method '{words[1]}'.");
         if (verb[0] == "compare")
             Check(words);
     }
@@ -41,7 +42,7 @@ public sealed partial class DocumentationTests
         folder.Write("study.yaml", Blocks("docs/studies.md").Single(b => b.Language == "yaml").Text);
         var study = Study.Load(folder["study.yaml"]);
         Assert.Equal("digits.csv", study.Data);
-        var plan = StudyPlan.Make(study with { Data = null, Reading = new() }, Arena, TestContext.Current.CancellationToken);
+        var plan = StudyPlan.Make(study with { Data = null, Reading = new() }, Arenas[0], TestContext.Current.CancellationToken);
         Assert.Equal(4 * 5, plan.Trials.Count);
     }
 
@@ -68,19 +69,19 @@ public sealed partial class DocumentationTests
     private static void Check(string[] words)
     {
         string? After(string option) => Array.IndexOf(words, option) is var i and >= 0 ? words[i + 1] : null;
-        Assert.Equal(Arena.Id, words[1]);
-        var task = After("--task") is { } name ? Arena.Task(name) : Arena.Tasks[0];
-        var methods = After("--methods") is { } list ? Study.ParseMethods(list) : [.. Arena.DefaultMethods(task).Select(m => new MethodChoice(m.Id, []))];
+        var arena = Arenas.Single(a => a.Id == words[1]);
+        var task = (After("--task") ?? After("--problem")) is { } name ? arena.Task(name) : arena.Tasks[0];
+        var methods = After("--methods") is { } list ? Study.ParseMethods(list) : [.. arena.DefaultMethods(task).Select(m => new MethodChoice(m.Id, []))];
         foreach (var choice in methods)
         {
-            var card = Arena.Method(choice.Id);
+            var card = arena.Method(choice.Id);
             Assert.Null(card.Refusal(task));
             card.Options.Bind(choice.Options, card.Id);
         }
         foreach (string set in words.Where((_, i) => i > 0 && words[i - 1] == "--set"))
         {
             string owner = set.Split('.')[0], option = set.Split('.')[1].Split('=')[0];
-            Assert.True(owner == "task" ? task.Options.Has(option) : methods.Any(m => (owner == "*" || owner == m.Id) && Arena.Method(m.Id).Options.Has(option)), $"nothing has the option '{set}'");
+            Assert.True(owner == "task" ? task.Options.Has(option) : methods.Any(m => (owner == "*" || owner == m.Id) && arena.Method(m.Id).Options.Has(option)), $"nothing has the option '{set}'");
         }
         if (After("--budget") is { } budget)
             Study.ParseLimits(budget, "--budget");

@@ -19,7 +19,7 @@ internal static class CompareVerb
     public static Command Compare()
     {
         var arena = new Argument<string>("arena") { Description = "the arena: 'winnow arenas' lists them" };
-        var task = new Option<string[]>("--task") { Description = "task, or several; default the arena's first", AllowMultipleArgumentsPerToken = true };
+        var task = new Option<string[]>("--task", "--problem") { Description = "task, or several; default the arena's first", AllowMultipleArgumentsPerToken = true };
         var methods = new Option<string?>("--methods") { Description = "methods with options, e.g. er,fpf:k=3:steps=50; default all that fit the task" };
         var data = new Option<string?>("--data") { Description = "data set by name or path (CSV, Parquet, IDX, CIFAR-10, folder of images); default the embedded digits" };
         var label = new Option<string?>("--label") { Description = "label column, by name or zero-based position; default the last" };

@@ -1,0 +1,71 @@
+using System.Text.Json;
+using Winnow.Core;
+
+namespace Winnow.Compute;
+
+/// <summary>A kind of problem: how one is made, what its true answer is, and how far another answer is from it.</summary>
+internal interface IProblemKind
+{
+    TaskCard Task { get; }
+
+    DataSummary Inspect(string? source, ComputeOptions options, DataReading reading, CancellationToken cancellation);
+
+    /// <summary>What a method says beforehand of its cost on the problem of a seed.</summary>
+    CostEstimate? Predict(IComputeMethod method, ComputeOptions options, SeededRandom random);
+
+    TrialResult Run(IComputeMethod method, Trial trial, ComputeOptions options, TrialContext context, TimeProvider clock);
+}
+
+/// <inheritdoc cref="IProblemKind"/>
+/// <typeparam name="TProblem">What is given.</typeparam>
+/// <typeparam name="TAnswer">What is asked for.</typeparam>
+/// <typeparam name="TOptions">The options of the task.</typeparam>
+internal sealed class ProblemKind<TProblem, TAnswer, TOptions> : IProblemKind where TOptions : ComputeOptions
+{
+    public required TaskCard Task { get; init; }
+
+    /// <summary>Makes the problem of a seed: from the data where there are some, else generated.</summary>
+    public required Func<ProblemSource, TOptions, SeededRandom, TProblem> Make { get; init; }
+
+    /// <summary>The answer to compare with, computed by other means and, where that can be, in double precision.</summary>
+    public required Func<TProblem, CancellationToken, TAnswer> Reference { get; init; }
+
+    /// <summary>The relative distance of an answer from the reference, in the problem's own norm.</summary>
+    public required Func<TAnswer, TAnswer, double> Error { get; init; }
+
+    /// <summary>Says what data were found; null for a problem that is always generated.</summary>
+    public Func<ProblemSource, TOptions, DataSummary>? Data { get; init; }
+
+    /// <summary>What is generated, in a few words.</summary>
+    public required Func<TOptions, string> Text { get; init; }
+
+    public DataSummary Inspect(string? source, ComputeOptions options, DataReading reading, CancellationToken cancellation)
+    {
+        if (source is not null)
+            return Data is null ? throw InputException.At("--data", $"'{source}'", $"no data: the problems of '{Task.Id}' are generated", "Leave --data away; --set task.… changes the sizes ('winnow arenas').")
+                : Data(new(source, reading, cancellation), (TOptions)options);
+        // the options are the content: another size is another problem
+        string content = JsonSerializer.Serialize((TOptions)options, WinnowJson.Options);
+        return new(new("generated", Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(content))), reading), "Generated from the seed", Text((TOptions)options), null);
+    }
+
+    public CostEstimate? Predict(IComputeMethod method, ComputeOptions options, SeededRandom random) =>
+        ((IComputeMethod<TProblem, TAnswer>)method).Predict(Make(new(null, new(), CancellationToken.None), (TOptions)options, random));
+
+    public TrialResult Run(IComputeMethod method, Trial trial, ComputeOptions options, TrialContext context, TimeProvider clock)
+    {
+        if (method is not IComputeMethod<TProblem, TAnswer> fitting)
+            throw new ArgumentException($"'{trial.Method}' does not solve problems of '{Task.Id}'.", nameof(method));
+        string? source = trial.Data.Source == "generated" ? null : trial.Data.Source;
+        if (source is not null && Inspect(source, options, trial.Data.Reading, context.Cancellation).Reference.Hash is var hash && hash != trial.Data.Hash)
+            throw InputException.At(source, $"content {hash[..12]}", $"the content the study was planned with, {trial.Data.Hash[..12]}", "The file changed: start the study anew.");
+        var problem = Make(new(source, trial.Data.Reading, context.Cancellation), (TOptions)options, context.Random("problem"));
+        return new(Protocol.Measure(fitting, problem, Reference, Error, options, trial.Threads, context, clock));
+    }
+}
+
+/// <summary>Where a problem's data are, if it has any.</summary>
+/// <param name="Path">A path or a name; null for a generated problem.</param>
+/// <param name="Reading">How to read it.</param>
+/// <param name="Cancellation">Stops the reading.</param>
+internal sealed record ProblemSource(string? Path, DataReading Reading, CancellationToken Cancellation);

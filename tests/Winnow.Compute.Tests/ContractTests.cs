@@ -1,0 +1,106 @@
+using System.Text.Json.Nodes;
+using Winnow.Core;
+
+namespace Winnow.Compute.Tests;
+
+/// <summary>What every method of the arena must do, on a small problem of each kind it solves.</summary>
+public sealed class ContractTests : IDisposable
+{
+    private static readonly ComputeArena Arena = new();
+    private readonly string _folder = Directory.CreateTempSubdirectory("winnow-compute").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    /// <summary>Small sizes, not multiples of any tile.</summary>
+    private static readonly Dictionary<string, JsonObject> Small = new()
+    {
+        ["loss-head"] = new() { ["rows"] = 37, ["width"] = 19, ["vocabulary"] = 101 },
+        ["contrastive"] = new() { ["pairs"] = 43, ["width"] = 17 },
+        ["attention"] = new() { ["heads"] = 3, ["length"] = 53, ["width"] = 24 },
+    };
+
+    /// <summary>Every method with every task it can run on.</summary>
+    public static TheoryData<string, string> Pairs => [.. from task in Arena.Tasks from method in Arena.DefaultMethods(task) select (task.Id, method.Id)];
+
+    private (Dictionary<string, double> Metrics, List<TrialEvent> Events) Run(string task, string method, JsonObject? options = null, CancellationToken? cancellation = null)
+    {
+        var card = Arena.Task(task);
+        var bound = (ComputeOptions)card.Options.Bind(Merge(Small[task], new() { ["repeats"] = 1, ["warm-ups"] = 0 }, options ?? []), "task");
+        var data = Arena.Inspect(null, card, bound, new(), TestContext.Current.CancellationToken);
+        var methodCard = Arena.Method(method);
+        var trial = new Trial(Arena.Id, task, card.Options.Canonical(bound), method, methodCard.Options.Canonical(methodCard.Options.Bind([], method)), 1, data.Reference, "code", 1);
+        var events = new List<TrialEvent>();
+        var result = Arena.Run(trial, new(1, _folder, events.Add, cancellation ?? TestContext.Current.CancellationToken));
+        return (new(result.Metrics), events);
+    }
+
+    private static JsonObject Merge(params JsonObject[] parts)
+    {
+        var all = new JsonObject();
+        foreach (var (name, value) in parts.SelectMany(p => p))
+            all[name] = value?.DeepClone();
+        return all;
+    }
+
+    [Theory, MemberData(nameof(Pairs))]
+    public void It_is_right_and_says_what_it_cost(string task, string method)
+    {
+        var (metrics, events) = Run(task, method);
+        Assert.InRange(metrics["error"], 0, 1e-5);
+        Assert.True(metrics["flops"] > 0 && metrics["traffic_bytes"] > 0 && metrics["seconds"] > 0, string.Join(", ", metrics));
+        Assert.True(double.IsFinite(metrics["scratch_bytes"]));
+        Assert.Contains(events, e => e is MetricEvent { Name: "roof/flops_per_second", Value: > 0 });
+    }
+
+    [Theory, MemberData(nameof(Pairs))]
+    public void Its_answer_is_the_same_twice(string task, string method) => Assert.Equal(Run(task, method).Metrics["error"], Run(task, method).Metrics["error"]);
+
+    [Theory, MemberData(nameof(Pairs))]
+    public void What_it_predicts_is_what_it_counts(string task, string method)
+    {
+        var (metrics, _) = Run(task, method);
+        if (Predicted(task, method) is not { } predicted)
+            return;
+        Assert.Equal(predicted.Flops, metrics["flops"], 1e-9 * predicted.Flops);
+        Assert.Equal(predicted.ScratchBytes, metrics["scratch_bytes"], 1e-9 * predicted.ScratchBytes);
+    }
+
+    private static CostEstimate? Predicted(string task, string method)
+    {
+        var card = (MethodCard<ComputeSetup, IComputeMethod>)Arena.Method(method);
+        var made = card.Create(new(purpose => new SeededRandom(1, purpose)), card.Options.Bind([], method));
+        var options = (ComputeOptions)Arena.Task(task).Options.Bind(Small[task], "task");
+        return ProblemKinds.Of(task).Predict(made, options, new SeededRandom(1, "problem"));
+    }
+
+    [Theory, MemberData(nameof(Pairs))]
+    public void A_stopped_trial_ends(string task, string method) =>
+        Assert.ThrowsAny<OperationCanceledException>(() => Run(task, method, cancellation: new CancellationToken(canceled: true)));
+
+    [Theory, MemberData(nameof(Pairs))]
+    public void A_limit_of_scratch_memory_is_kept_and_named(string task, string method)
+    {
+        double scratch = Run(task, method).Metrics["scratch_bytes"];
+        if (scratch < 2000) // the smallest limit that can be given is 1 kB
+            return;
+        var error = Assert.Throws<Numerics.ScratchLimitException>(() => Run(task, method, new() { ["scratch-megabytes"] = 0.001 }));
+        Assert.Contains("the limit is 1,000", error.Message);
+        Run(task, method, new() { ["scratch-megabytes"] = scratch / 1e6 * (1 + 1e-9) });
+    }
+
+    [Fact]
+    public void An_answer_beyond_the_tolerance_is_given_no_time()
+    {
+        var error = Assert.Throws<InputException>(() => Run("attention", "sdpa", new() { ["tolerance"] = 1e-12 }));
+        Assert.Contains("relative error", error.Message);
+        Assert.Contains("task.tolerance", error.Message);
+    }
+
+    [Fact]
+    public void Data_for_a_generated_problem_are_refused()
+    {
+        var card = Arena.Task("attention");
+        var error = Assert.Throws<InputException>(() => Arena.Inspect("file.csv", card, card.Options.Bind([], "task"), new(), TestContext.Current.CancellationToken));
+        Assert.Contains("generated", error.Message);
+    }
+}
