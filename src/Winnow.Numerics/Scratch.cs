@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Winnow.Numerics;
@@ -26,7 +27,7 @@ public sealed class Scratch(long limit = long.MaxValue)
     public Block<T> Take<T>(long length) where T : unmanaged
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
-        long bytes = checked(Math.Max(1, length) * Marshal.SizeOf<T>());
+        long bytes = checked(Math.Max(1, length) * Unsafe.SizeOf<T>());
         long live = Interlocked.Add(ref _live, bytes);
         if (live > Limit)
         {
