@@ -38,6 +38,7 @@ internal static class Probes
             ["pfnr/subnet"] = PfnrProbes.Subnet,
             ["tame/switch"] = TameProbes.Switch,
             ["lifelong-framework/quadratic"] = LifelongProbes.Quadratic,
+            ["smash/product"] = SmashProbes.Product,
             ["lifelong-llm-survey/regularisers"] = LifelongProbes.Regularisers,
         };
 }
