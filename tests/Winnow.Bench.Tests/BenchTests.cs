@@ -1,5 +1,6 @@
 using Winnow.Core;
 using Winnow.Learning;
+using Winnow.Numerics.Sparse;
 
 namespace Winnow.Bench.Tests;
 
@@ -55,6 +56,20 @@ public class BenchTests
         Assert.SkipUnless(measurement.MissingPeer is null, $"there is no {measurement.MissingPeer}");
         Assert.True(measurement.AccuracyOk);
         Assert.True(measurement.Theirs > 0);
+    }
+
+    [Theory]
+    [InlineData("scipy", "SciPy ")]
+    [InlineData("graphblas", "SuiteSparse:GraphBLAS ")]
+    public void Sparse_products_are_those_of_the_peer(string library, string name)
+    {
+        var graph = SparseMatrix.RMat<double>(6, 4, new SeededRandom(1, "graph"));
+        var peer = new SparseProductsBench.Peer(library, name, 1, "it");
+        var measurement = SparseProductsBench.Run(() => (graph, graph.Transpose()), peer, PythonPeer.Candidates, TestContext.Current.CancellationToken);
+        Assert.SkipUnless(measurement.MissingPeer is null, $"there is no {name}");
+        Assert.True(measurement.AccuracyOk);
+        Assert.StartsWith(name, measurement.Peer, StringComparison.Ordinal);
+        Assert.Equal("it", SparseProductsBench.Run(() => (graph, graph), peer, ["/no/such/python"], TestContext.Current.CancellationToken).MissingPeer);
     }
 
     [Fact]

@@ -39,6 +39,7 @@ internal static class Probes
             ["tame/switch"] = TameProbes.Switch,
             ["lifelong-framework/quadratic"] = LifelongProbes.Quadratic,
             ["fusemax/attention-latency"] = FusemaxProbes.AttentionLatency,
+            ["smash/product"] = SmashProbes.Product,
             ["lifelong-llm-survey/regularisers"] = LifelongProbes.Regularisers,
         };
 }

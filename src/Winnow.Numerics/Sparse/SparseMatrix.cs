@@ -43,6 +43,12 @@ public sealed class SparseMatrix<T> where T : unmanaged, IFloatingPointIeee754<T
         }
     }
 
+    private SparseMatrix(int rows, int columns, (long[] Starts, int[] Indices, T[] Values) arrays) =>
+        (Rows, Columns, Starts, Indices, Values) = (rows, columns, arrays.Starts, arrays.Indices, arrays.Values);
+
+    /// <summary>A matrix of arrays that a kernel made so that they need no check.</summary>
+    internal static SparseMatrix<T> Trusted(int rows, int columns, long[] starts, int[] indices, T[] values) => new(rows, columns, (starts, indices, values));
+
     /// <summary>Number of rows.</summary>
     public int Rows { get; }
 
