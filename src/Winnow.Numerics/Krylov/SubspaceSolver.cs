@@ -212,7 +212,7 @@ internal sealed unsafe class SubspaceSolver : IDisposable
                 break;
         }
         int n = c + steps;
-        Minimise(c, n, beta);
+        Minimise(c, n);
         if (Recycled > 0)
             UpdateSpace(c, n);
     }
@@ -233,24 +233,31 @@ internal sealed unsafe class SubspaceSolver : IDisposable
     }
 
     /// <summary>y = arg min ‖β·e₁ - H·y‖; x += V·y - U·B·y; r = V·(β·e₁ - H·y).</summary>
-    private void Minimise(int c, int n, double beta)
+    private void Minimise(int c, int n)
     {
         int rows = Restart + 1;
         double largest = 0;
         for (int i = c; i < n; i++)
             largest = Math.Max(largest, _triangle[i * rows + i]);
         new Span<double>(_y, rows).Clear();
+        new Span<double>(_h, rows).Clear();
         for (int i = n - 1; i >= c; i--)
         {
-            double sum = _right[i];
+            double sum = _right[i], pivot = _triangle[i * rows + i];
             for (int j = i + 1; j < n; j++)
                 sum -= _triangle[j * rows + i] * _y[j];
-            _y[i] = _triangle[i * rows + i] > 1e-15 * largest ? sum / _triangle[i * rows + i] : 0;
+            if (pivot > 1e-15 * largest)
+                _y[i] = sum / pivot;
+            else
+                _h[i] = sum;
         }
-        new Span<double>(_h, rows).Clear();
+        // What is left over of the triangular problem, turned back: this keeps r orthogonal to C and V·H where y is large.
+        _h[n] = _right[n];
+        for (int i = n - 1; i >= c; i--)
+            (_h[i], _h[i + 1]) = (_cosines[i] * _h[i] - _sines[i] * _h[i + 1], _sines[i] * _h[i] + _cosines[i] * _h[i + 1]);
         for (int j = c; j < n; j++)
         {
-            for (int i = 0; i <= j + 1; i++)
+            for (int i = 0; i < c; i++)
                 _h[i] -= _g[j * rows + i] * _y[j];
         }
         var t = new Columns(_t, _padded, 0);
@@ -258,7 +265,6 @@ internal sealed unsafe class SubspaceSolver : IDisposable
         if (c > 0)
             _u.Multiply(c, _h, rows, 1, t, accumulate: true);
         _a.AddSolution(_t, _x, _padded);
-        _h[c] += beta;
         _w.From(c).Multiply(n - c + 1, _h + c, rows, 1, new Columns(_r, _padded, 0), accumulate: false);
         _norm = Columns.Norm(_r, _padded);
     }
