@@ -39,5 +39,6 @@ internal static class Probes
             ["tame/switch"] = TameProbes.Switch,
             ["lifelong-framework/quadratic"] = LifelongProbes.Quadratic,
             ["lifelong-llm-survey/regularisers"] = LifelongProbes.Regularisers,
+            ["skr/darcy-order"] = KrylovProbes.DarcyOrder,
         };
 }
