@@ -1,6 +1,4 @@
-using System.Numerics;
 using System.Numerics.Tensors;
-using MathNet.Numerics.LinearAlgebra.Double;
 
 namespace Winnow.Numerics.Krylov;
 
@@ -47,28 +45,7 @@ internal readonly unsafe record struct HarmonicRitz(int Count, double[] Vectors,
         }
         if (Array.Exists(inverse, v => !double.IsFinite(v)))
             return new(0, [], []);
-        return WithImages(cycle, Leading(inverse, n, most), n);
-    }
-
-    /// <summary>Eigenvectors of the largest magnitudes, real and imaginary parts of a pair as two columns.</summary>
-    private static List<double[]> Leading(double[] matrix, int n, int most)
-    {
-        var evd = new DenseMatrix(n, n, matrix).Evd();
-        double[] vectors = ((DenseMatrix)evd.EigenVectors).Values;
-        Complex[] values = [.. evd.EigenValues];
-        var result = new List<double[]>(most);
-        foreach (int i in Enumerable.Range(0, n).OrderByDescending(i => values[i].Magnitude))
-        {
-            // A pair lies in two columns, that of the positive imaginary part first.
-            if (values[i].Imaginary < 0)
-                continue;
-            int columns = values[i].Imaginary > 0 ? 2 : 1;
-            if (result.Count + columns > most)
-                continue;
-            for (int j = i; j < i + columns; j++)
-                result.Add(vectors[(j * n)..((j + 1) * n)]);
-        }
-        return result;
+        return WithImages(cycle, DominantEigenvectors.Of(inverse, n, most), n);
     }
 
     /// <summary>Q·R = G·P by Gram–Schmidt, twice, with P along; a column that depends on those before it is dropped.</summary>
