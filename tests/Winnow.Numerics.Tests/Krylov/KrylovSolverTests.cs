@@ -28,7 +28,7 @@ public sealed class KrylovSolverTests
         using var solver = new GcroDr(new() { Restart = 20, Recycled = 6, Tolerance = tolerance, Side = side });
         for (ulong seed = 1; seed <= 3; seed++)
         {
-            var (a, b) = Dense.System(Family(name), 10, seed);
+            var (a, b) = Dense.System(Family(name), 8, seed);
             var x = new double[b.Length];
             var report = solver.Solve(a, b, x, Make(preconditioner, a), TestContext.Current.CancellationToken);
             Assert.Equal(SolveStatus.Converged, report.Status);
