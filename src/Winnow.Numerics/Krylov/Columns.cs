@@ -41,6 +41,55 @@ internal readonly unsafe struct Columns(double* data, int rows, nint stride)
             AddProjection(columns, row, Math.Min(RowBlock, Rows - row), w, h);
     }
 
+    /// <summary><c>S = Vᵀ·W</c> of the first columns of each, in one sweep; S is stored by columns. Cost: 2·rows·columns·others operations.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Project(int columns, Columns w, int others, double* s, int lds)
+    {
+        int lanes = Vector<double>.Count;
+        for (int i = 0; i < others; i++)
+            new Span<double>(s + (nint)i * lds, columns).Clear();
+        for (int row = 0; row < Rows; row += RowBlock)
+        {
+            int count = Math.Min(RowBlock, Rows - row), i = 0;
+            for (; i + 2 <= others; i += 2)
+            {
+                double* x = w[i] + row, y = w[i + 1] + row, sx = s + (nint)i * lds, sy = sx + lds;
+                int j = 0;
+                for (; j + 4 <= columns; j += 4)
+                {
+                    double* v0 = this[j] + row, v1 = v0 + Stride, v2 = v1 + Stride, v3 = v2 + Stride;
+                    Vector<double> x0, x1, x2, x3, y0, y1, y2, y3;
+                    x0 = x1 = x2 = x3 = y0 = y1 = y2 = y3 = Vector<double>.Zero;
+                    for (int k = 0; k < count; k += lanes)
+                    {
+                        Vector<double> xk = Vector.Load(x + k), yk = Vector.Load(y + k);
+                        var v = Vector.Load(v0 + k);
+                        x0 = Vector.FusedMultiplyAdd(v, xk, x0);
+                        y0 = Vector.FusedMultiplyAdd(v, yk, y0);
+                        v = Vector.Load(v1 + k);
+                        x1 = Vector.FusedMultiplyAdd(v, xk, x1);
+                        y1 = Vector.FusedMultiplyAdd(v, yk, y1);
+                        v = Vector.Load(v2 + k);
+                        x2 = Vector.FusedMultiplyAdd(v, xk, x2);
+                        y2 = Vector.FusedMultiplyAdd(v, yk, y2);
+                        v = Vector.Load(v3 + k);
+                        x3 = Vector.FusedMultiplyAdd(v, xk, x3);
+                        y3 = Vector.FusedMultiplyAdd(v, yk, y3);
+                    }
+                    (sx[j], sx[j + 1], sx[j + 2], sx[j + 3]) = (sx[j] + Vector.Sum(x0), sx[j + 1] + Vector.Sum(x1), sx[j + 2] + Vector.Sum(x2), sx[j + 3] + Vector.Sum(x3));
+                    (sy[j], sy[j + 1], sy[j + 2], sy[j + 3]) = (sy[j] + Vector.Sum(y0), sy[j + 1] + Vector.Sum(y1), sy[j + 2] + Vector.Sum(y2), sy[j + 3] + Vector.Sum(y3));
+                }
+                for (; j < columns; j++)
+                {
+                    sx[j] += Dot(this[j] + row, x, count);
+                    sy[j] += Dot(this[j] + row, y, count);
+                }
+            }
+            if (i < others)
+                AddProjection(columns, row, count, w[i], s + (nint)i * lds);
+        }
+    }
+
     /// <summary><c>w -= V·h</c>, then <c>again = Vᵀ·w</c>, in one sweep: the second half of a Gram–Schmidt pass and the first of the next.</summary>
     public void SubtractAndProject(int columns, double* h, double* w, double* again)
     {

@@ -1,4 +1,6 @@
 using System.Numerics;
+using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 
 namespace Winnow.Numerics.Krylov;
 
@@ -7,7 +9,7 @@ namespace Winnow.Numerics.Krylov;
 /// Francis' implicit double-shift QR steps for the eigenvalues alone, and inverse iteration on the Hessenberg form for the few vectors
 /// wanted. Cost: about 12·n³ operations and O(n²) for each vector.
 /// </summary>
-internal static class DominantEigenvectors
+internal static unsafe class DominantEigenvectors
 {
     private const double Epsilon = 2.220446049250313e-16;
     private const int MostSteps = 60;
@@ -77,22 +79,18 @@ internal static class DominantEigenvectors
             Array.Clear(sums);
             for (int i = k + 1; i < n; i++)
             {
-                for (int j = k; j < n; j++)
-                    sums[j] += v[i] * h[i * n + j];
+                TensorPrimitives.MultiplyAdd(h.AsSpan(i * n + k, n - k), v[i], sums.AsSpan(k, n - k), sums.AsSpan(k, n - k));
             }
             for (int i = k + 1; i < n; i++)
             {
-                for (int j = k; j < n; j++)
-                    h[i * n + j] -= v[i] * sums[j];
+                var row = h.AsSpan(i * n + k, n - k);
+                TensorPrimitives.MultiplyAdd(sums.AsSpan(k, n - k), -v[i], row, row);
                 h[i * n + k] = i == k + 1 ? alpha : 0;
             }
             for (int i = 0; i < n; i++)
             {
-                double sum = 0;
-                for (int j = k + 1; j < n; j++)
-                    sum += h[i * n + j] * v[j];
-                for (int j = k + 1; j < n; j++)
-                    h[i * n + j] -= sum * v[j];
+                var row = h.AsSpan(i * n + k + 1, n - k - 1);
+                TensorPrimitives.MultiplyAdd(v[(k + 1)..], -TensorPrimitives.Dot<double>(row, v[(k + 1)..]), row, row);
             }
         }
         return reflectors;
@@ -135,7 +133,8 @@ internal static class DominantEigenvectors
             {
                 if (++steps > MostSteps)
                     return null;
-                Francis(h, n, start, end, exceptional: steps % 10 == 0);
+                fixed (double* data = h)
+                    Francis(data, n, start, end, exceptional: steps % 10 == 0);
                 continue;
             }
             (end, steps) = (start - 1, 0);
@@ -155,7 +154,8 @@ internal static class DominantEigenvectors
     }
 
     /// <summary>A double-shift QR step on rows and columns start to end, by chasing the bulge.</summary>
-    private static void Francis(double[] h, int n, int start, int end, bool exceptional)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Francis(double* h, int n, int start, int end, bool exceptional)
     {
         double a = h[(end - 1) * n + end - 1], d = h[end * n + end];
         double trace = a + d, determinant = a * d - h[(end - 1) * n + end] * h[end * n + end - 1];
@@ -186,24 +186,35 @@ internal static class DominantEigenvectors
                 if (three)
                     h[(k + 2) * n + k - 1] = 0;
             }
-            int row0 = k * n, row1 = row0 + n, row2 = three ? row1 + n : row1;
-            for (int j = k; j <= end; j++)
+            double* row0 = h + k * n, row1 = row0 + n, row2 = three ? row1 + n : row1;
+            double w2 = three ? v2 : 0;
+            int column = k;
+            for (int lanes = Vector<double>.Count; column + lanes <= end + 1; column += lanes)
             {
-                double sum = v0 * h[row0 + j] + v1 * h[row1 + j] + (three ? v2 * h[row2 + j] : 0);
-                h[row0 + j] -= sum * v0;
-                h[row1 + j] -= sum * v1;
+                Vector<double> a0 = Vector.Load(row0 + column), a1 = Vector.Load(row1 + column), a2 = Vector.Load(row2 + column);
+                var sum = v0 * a0 + v1 * a1 + w2 * a2;
                 if (three)
-                    h[row2 + j] -= sum * v2;
+                    Vector.Store(a2 - w2 * sum, row2 + column);
+                Vector.Store(a0 - v0 * sum, row0 + column);
+                Vector.Store(a1 - v1 * sum, row1 + column);
+            }
+            for (; column <= end; column++)
+            {
+                double sum = v0 * row0[column] + v1 * row1[column] + w2 * row2[column];
+                if (three)
+                    row2[column] -= sum * w2;
+                row0[column] -= sum * v0;
+                row1[column] -= sum * v1;
             }
             int last = Math.Min(k + 3, end);
             for (int i = start; i <= last; i++)
             {
-                int at = i * n + k;
-                double sum = v0 * h[at] + v1 * h[at + 1] + (three ? v2 * h[at + 2] : 0);
-                h[at] -= sum * v0;
-                h[at + 1] -= sum * v1;
+                double* at = h + i * n + k;
+                double sum = v0 * at[0] + v1 * at[1] + (three ? v2 * at[2] : 0);
+                at[0] -= sum * v0;
+                at[1] -= sum * v1;
                 if (three)
-                    h[at + 2] -= sum * v2;
+                    at[2] -= sum * v2;
             }
         }
     }

@@ -285,8 +285,7 @@ internal sealed unsafe class SubspaceSolver : IDisposable
         var overlap = new double[(n + 1) * n];
         fixed (double* s = overlap)
         {
-            for (int i = 0; i < c; i++)
-                _w.Project(n + 1, _u[i], s + i * (n + 1));
+            _w.Project(n + 1, _u, c, s, n + 1);
             for (int i = c; i < n; i++)
                 s[i * (n + 1) + i] = 1;
             var ritz = HarmonicRitz.Smallest(new(_g, _triangle, rows, c, n), _cosines, _sines, s, Recycled);

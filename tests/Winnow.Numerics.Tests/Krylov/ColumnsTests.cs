@@ -45,6 +45,14 @@ public sealed unsafe class ColumnsTests
             v.SubtractAndProject(columns, coefficients, w, r);
             Near(subtracted, new(w, rows));
             Near([.. Enumerable.Range(0, columns).Select(j => Enumerable.Range(0, rows).Sum(i => values[j * rows + i] * subtracted[i]))], new(r, columns));
+            foreach (int others in (int[])[1, 2, 5])
+            {
+                var products = new double[others * Most];
+                fixed (double* s = products)
+                    v.Project(columns, v, others, s, Most);
+                for (int p = 0; p < others; p++)
+                    Near([.. Enumerable.Range(0, columns).Select(j => Enumerable.Range(0, rows).Sum(i => values[j * rows + i] * values[p * rows + i]))], products.AsSpan(p * Most, columns));
+            }
             vector.CopyTo(new Span<double>(w, rows));
             v.Subtract(columns, coefficients, w);
             Near(subtracted, new(w, rows));
