@@ -24,11 +24,11 @@ internal sealed class PythonPeer : IDisposable
     public string Name { get; }
 
     /// <summary>Starts a script with the first program that can run it, or returns null.</summary>
-    public static PythonPeer? Start(IReadOnlyList<string> pythons, string script, string argument)
+    public static PythonPeer? Start(IReadOnlyList<string> pythons, string script, params string[] arguments)
     {
         foreach (string python in pythons)
         {
-            var start = new ProcessStartInfo(python, [Path.Combine(AppContext.BaseDirectory, "peers", script), argument])
+            var start = new ProcessStartInfo(python, [Path.Combine(AppContext.BaseDirectory, "peers", script), .. arguments])
             {
                 RedirectStandardInput = true,
                 RedirectStandardOutput = true,

@@ -41,5 +41,6 @@ internal static class Probes
             ["fusemax/attention-latency"] = FusemaxProbes.AttentionLatency,
             ["smash/product"] = SmashProbes.Product,
             ["lifelong-llm-survey/regularisers"] = LifelongProbes.Regularisers,
+            ["skr/darcy-order"] = KrylovProbes.DarcyOrder,
         };
 }

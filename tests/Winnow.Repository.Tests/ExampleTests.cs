@@ -31,10 +31,21 @@ public sealed partial class ExampleTests
     }
 
     [Fact]
+    public async Task Solve_many_systems_writes_every_pair_once_and_then_has_nothing_to_do()
+    {
+        using var folder = new TemporaryFolder();
+        string[] run = ["run", "-c", Repository.Configuration, "examples/solve-many-systems.cs", "40", folder.Path];
+        string output = (await Terminal.DotnetAsync(Repository.Root, run)).OrFail();
+        Assert.Contains("recycled, ordered", output, StringComparison.Ordinal);
+        Assert.Contains("40 pairs written, 40 of 40 stored", output, StringComparison.Ordinal);
+        Assert.Contains("0 pairs written, 40 of 40 stored", (await Terminal.DotnetAsync(Repository.Root, run)).OrFail(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Every_example_is_run_by_a_test_and_says_how_to_run_it()
     {
         string[] examples = [.. Repository.FilesWith(".cs").Where(f => f.StartsWith("examples/", StringComparison.Ordinal))];
-        Assert.Equal(["examples/invoice-stream.cs", "examples/keep-and-predict.cs", "examples/replay-in-five-lines.cs"], examples);
+        Assert.Equal(["examples/invoice-stream.cs", "examples/keep-and-predict.cs", "examples/replay-in-five-lines.cs", "examples/solve-many-systems.cs"], examples);
         Assert.All(examples, e => Assert.Contains($"dotnet run {e}", File.ReadLines(Repository.FullPath(e)).First()));
     }
 
