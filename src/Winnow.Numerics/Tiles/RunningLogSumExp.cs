@@ -43,34 +43,39 @@ public readonly record struct RunningLogSumExp(float Max, float Sum)
     /// <param name="width">Lanes, a multiple of 8.</param>
     /// <param name="max">The lanes' running maxima.</param>
     /// <param name="sum">The lanes' running sums.</param>
+    /// <param name="shrink">Unless null, receives the factors by which what was summed before shrinks, and the block becomes exp(logit − max).</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static unsafe void Accumulate(float* block, int count, int width, float* max, float* sum)
+    internal static unsafe void Accumulate(float* block, int count, int width, float* max, float* sum, float* shrink = null)
     {
         for (int j = 0; j < width; j += 8)
         {
-            float* at = block + j;
+            float* at = block + j, end = at + (nint)count * width;
             var m0 = Vector256.Create(float.MinValue);
             var m1 = m0;
-            int v = 0;
-            for (; v + 2 <= count; v += 2)
+            float* next = at;
+            for (; next + width < end; next += 2 * width)
             {
-                m0 = Vector256.MaxNative(m0, Vector256.Load(at + (nint)v * width));
-                m1 = Vector256.MaxNative(m1, Vector256.Load(at + (nint)(v + 1) * width));
+                m0 = Vector256.MaxNative(m0, Vector256.Load(next));
+                m1 = Vector256.MaxNative(m1, Vector256.Load(next + width));
             }
-            if (v < count)
-                m0 = Vector256.MaxNative(m0, Vector256.Load(at + (nint)v * width));
-            m0 = Vector256.MaxNative(m0, m1);
-            var newMax = Vector256.MaxNative(m0, Vector256.Load(max + j));
-            var s0 = Vector256<float>.Zero;
-            var s1 = s0;
-            for (v = 0; v + 2 <= count; v += 2)
+            if (next < end)
+                m0 = Vector256.MaxNative(m0, Vector256.Load(next));
+            var newMax = Vector256.MaxNative(Vector256.MaxNative(m0, m1), Vector256.Load(max + j));
+            var s = Vector256<float>.Zero;
+            if (shrink == null)
             {
-                s0 += VectorExp.Exp(Vector256.Load(at + (nint)v * width) - newMax);
-                s1 += VectorExp.Exp(Vector256.Load(at + (nint)(v + 1) * width) - newMax);
+                for (next = at; next < end; next += width)
+                    s += VectorExp.Exp(Vector256.Load(next) - newMax);
+                Merge(max + j, sum + j, newMax, s);
+                continue;
             }
-            if (v < count)
-                s0 += VectorExp.Exp(Vector256.Load(at + (nint)v * width) - newMax);
-            Merge(max + j, sum + j, newMax, s0 + s1);
+            for (next = at; next < end; next += width)
+            {
+                var e = VectorExp.Exp(Vector256.Load(next) - newMax);
+                e.Store(next);
+                s += e;
+            }
+            Merge(max + j, sum + j, newMax, s).Store(shrink + j);
         }
     }
 }
