@@ -23,7 +23,7 @@ public readonly record struct RingResult(double Loss, double DLogScale);
 
 /// <summary>
 /// The contrastive loss of features that are spread over ranks: keys travel around the ring and meet every rank's queries; in the backward pass
-/// their gradient travels with them and comes home. See <see cref="ContrastiveLoss"/> for paper and shapes.
+/// their gradient travels with them and comes home. See <see cref="ContrastiveKernel"/> for paper and shapes.
 /// </summary>
 public static class ContrastiveRing
 {
@@ -40,7 +40,7 @@ public static class ContrastiveRing
     public static RingResult Compute(IRing ring, TileMatrix q, TileMatrix k, float scale, TileMatrix dQ, TileMatrix dK, ContrastiveOptions options, Scratch scratch, CancellationToken cancellation = default)
     {
         options.Check();
-        ContrastiveLoss.CheckOperands(q, k, scale, options);
+        ContrastiveKernel.CheckOperands(q, k, scale, options);
         if (q.Rows != k.Rows)
             throw new ArgumentException($"{q.Rows} queries and {k.Rows} keys on rank {ring.Rank}; expected the same number: positives live on their query's rank");
         if (options.ExcludeSelf)
@@ -51,7 +51,7 @@ public static class ContrastiveRing
         double loss = weight * Direction(ring, q, k, scale, weight, dQ, dK, options, scratch, cancellation);
         if (options.Symmetric)
             loss += weight * Direction(ring, k, q, scale, weight, dK, dQ, options, scratch, cancellation);
-        return new(loss, ring.Sum(ContrastiveLoss.Dot(q, dQ)));
+        return new(loss, ring.Sum(ContrastiveKernel.Dot(q, dQ)));
     }
 
     /// <summary>Splits features over ranks that are threads of this process, and puts their gradients together.</summary>
@@ -110,10 +110,10 @@ public static class ContrastiveRing
         using var tiles = new ContrastiveTiles(n, d, gradients: true, options, scratch);
         for (int step = 0; step < ring.Size; step++, block.Shift())
             tiles.Accumulate(own, block.Rows, scale, pairs.Span, default, cancellation);
-        float[] logSumExp = ContrastiveLoss.Values(pairs.Span);
+        float[] logSumExp = ContrastiveKernel.Values(pairs.Span);
         double loss = 0;
         for (int i = 0; i < n; i++)
-            loss += logSumExp[i] - ContrastiveLoss.Logit(own, i, travelling, i, scale);
+            loss += logSumExp[i] - ContrastiveKernel.Logit(own, i, travelling, i, scale);
 
         using var gradient = new Traveller(ring, null, n, d, scratch);
         int[] positives = [.. Enumerable.Range(0, n)];

@@ -1,6 +1,6 @@
 namespace Winnow.Numerics;
 
-/// <summary>How <see cref="LinearCrossEntropy"/> computes. The default is exact: nothing is skipped.</summary>
+/// <summary>How <see cref="LinearCrossEntropyKernel"/> computes. The default is exact: nothing is skipped.</summary>
 public sealed record LinearCrossEntropyOptions
 {
     /// <summary>Logits become <c>cap·tanh(logit/cap)</c>; null leaves them.</summary>

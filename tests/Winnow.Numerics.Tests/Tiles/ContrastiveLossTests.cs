@@ -147,7 +147,7 @@ public sealed unsafe class ContrastiveLossTests
             float[] x = new float[n * 256], g = new float[n * 256];
             fixed (float* p = x, pg = g)
             {
-                var loss = new ContrastiveLoss(new(p, n, 256), new(p, n, 256), 10, null, new() { Threads = 2 }, scratch);
+                var loss = new ContrastiveKernel(new(p, n, 256), new(p, n, 256), 10, null, new() { Threads = 2 }, scratch);
                 Assert.Throws<OperationCanceledException>(() => loss.Forward(cancelled.Token));
             }
             return scratch.PeakBytes;
@@ -169,8 +169,8 @@ public sealed unsafe class ContrastiveLossTests
         Assert.Contains("key 1", Assert.Throws<ArgumentException>(() => Run(unit, [1, 0, 0, 2], 2, 1, null, new() { RequireNormalised = true }, 1)).Message, StringComparison.Ordinal);
         fixed (float* p = unit)
         {
-            var (a, b, loss) = (new TileMatrix(p, 2, 2), new TileMatrix(p, 4, 1), new ContrastiveLoss(new(p, 2, 2), new(p, 2, 2), 1, null, new(), new Scratch()));
-            Assert.Throws<ArgumentException>(() => new ContrastiveLoss(a, b, 1, null, new(), new Scratch()));
+            var (a, b, loss) = (new TileMatrix(p, 2, 2), new TileMatrix(p, 4, 1), new ContrastiveKernel(new(p, 2, 2), new(p, 2, 2), 1, null, new(), new Scratch()));
+            Assert.Throws<ArgumentException>(() => new ContrastiveKernel(a, b, 1, null, new(), new Scratch()));
             Assert.Throws<InvalidOperationException>(() => loss.Backward(1, a, a, TestContext.Current.CancellationToken));
         }
     }
@@ -180,7 +180,7 @@ public sealed unsafe class ContrastiveLossTests
         float[] dQ = new float[q.Length], dK = new float[k.Length];
         fixed (float* pq = q, pk = k, gq = dQ, gk = dK)
         {
-            var loss = new ContrastiveLoss(new(pq, q.Length / d, d), new(pk, k.Length / d, d), scale, labels, options, new Scratch());
+            var loss = new ContrastiveKernel(new(pq, q.Length / d, d), new(pk, k.Length / d, d), scale, labels, options, new Scratch());
             double value = loss.Forward(TestContext.Current.CancellationToken);
             return (value, dQ, dK, loss.Backward(gradient, new(gq, q.Length / d, d), new(gk, k.Length / d, d), TestContext.Current.CancellationToken));
         }

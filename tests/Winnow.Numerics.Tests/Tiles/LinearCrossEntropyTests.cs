@@ -45,7 +45,7 @@ public sealed unsafe class LinearCrossEntropyTests
         int[] valid = [.. Enumerable.Range(0, 30).Where(i => x.Targets[i] != -100)];
         for (int v = 0; v < 40; v++)
             Assert.Equal(valid.Average(i => Logit(x, i, v)), result.Average[v], 1e-5);
-        Assert.True(LinearCrossEntropy.OrderBy([3, 1, 2]).SequenceEqual([1, 2, 0]));
+        Assert.True(LinearCrossEntropyKernel.OrderBy([3, 1, 2]).SequenceEqual([1, 2, 0]));
     }
 
     [Fact]
@@ -64,7 +64,7 @@ public sealed unsafe class LinearCrossEntropyTests
         var random = new Random(3);
         var x = Peaked(random, 96, 16, 512);
         const double epsilon = 1e-2;
-        int[] order = LinearCrossEntropy.OrderBy(Run(x, new(), Ones(x), [], null, false).Average);
+        int[] order = LinearCrossEntropyKernel.OrderBy(Run(x, new(), Ones(x), [], null, false).Average);
         var exact = Run(x, new() { VocabularyBlock = 32 }, Ones(x), [], order, false);
         var filtered = Run(x, new() { VocabularyBlock = 32, FilterEpsilon = epsilon }, Ones(x), [], order, false);
         Assert.Equal(0, exact.Counts.Skipped);
@@ -98,7 +98,7 @@ public sealed unsafe class LinearCrossEntropyTests
         var x = Peaked(new Random(4), 240, 16, 2048);
         var options = new LinearCrossEntropyOptions { VocabularyBlock = 64, FilterEpsilon = 1e-2 };
         var plain = Run(x, options, Ones(x), [], null, false);
-        var sorted = Run(x, options, Ones(x), [], LinearCrossEntropy.OrderBy(plain.Average), false);
+        var sorted = Run(x, options, Ones(x), [], LinearCrossEntropyKernel.OrderBy(plain.Average), false);
         Assert.True(sorted.Counts.Skipped > plain.Counts.Skipped, $"{sorted.Counts} and {plain.Counts}");
     }
 
@@ -130,10 +130,10 @@ public sealed unsafe class LinearCrossEntropyTests
         fixed (float* e = x.E, c = x.C, bias = x.Bias)
         {
             var (pe, pc, pb) = ((nint)e, (nint)c, (nint)bias);
-            LinearCrossEntropy Rank(int r) => new(new((float*)pe, 40, 7), new((float*)pc + r * 140, sizes[r], 7), (float*)pb + r * 20, rows[r], new() { Softcap = 4 }, new Scratch());
+            LinearCrossEntropyKernel Rank(int r) => new(new((float*)pe, 40, 7), new((float*)pc + r * 140, sizes[r], 7), (float*)pb + r * 20, rows[r], new() { Softcap = 4 }, new Scratch());
             for (int r = 0; r < 2; r++)
                 Rank(r).Forward(lses[r], logits[r], default, TestContext.Current.CancellationToken);
-            LinearCrossEntropy.Combine(lses, logits, lse, logit);
+            LinearCrossEntropyKernel.Combine(lses, logits, lse, logit);
             Close([.. whole.Lse.Select(v => (double)v)], lse, 2e-6);
             Close([.. whole.Nll.Select(v => (double)v)], [.. lse.Zip(logit).Select(p => p.First - p.Second)], 4e-6);
             for (int r = 0; r < 2; r++)
@@ -160,7 +160,7 @@ public sealed unsafe class LinearCrossEntropyTests
         float[] lse = new float[rows.Count], logit = new float[rows.Count];
         fixed (ushort* pe = e, pc = c, ge = dE, gc = dC)
         {
-            var loss = new LinearCrossEntropy(new(pe, 30, 8, TileType.BFloat16), new(pc, 50, 8, TileType.BFloat16), null, rows, new(), new Scratch());
+            var loss = new LinearCrossEntropyKernel(new(pe, 30, 8, TileType.BFloat16), new(pc, 50, 8, TileType.BFloat16), null, rows, new(), new Scratch());
             loss.Forward(lse, logit, default, TestContext.Current.CancellationToken);
             loss.Backward(lse, Ones(x), default, new(ge, 30, 8, TileType.BFloat16), new(gc, 50, 8, TileType.BFloat16), default, null, TestContext.Current.CancellationToken);
         }
@@ -223,7 +223,7 @@ public sealed unsafe class LinearCrossEntropyTests
         fixed (float* p = x.C)
         {
             var (e, c) = (new TileMatrix(p, 4, 3), new TileMatrix(p, 5, 2));
-            Assert.Throws<ArgumentException>(() => new LinearCrossEntropy(e, c, null, TargetRows.Select([0], 1, 5), new(), new Scratch()));
+            Assert.Throws<ArgumentException>(() => new LinearCrossEntropyKernel(e, c, null, TargetRows.Select([0], 1, 5), new(), new Scratch()));
         }
     }
 
@@ -236,7 +236,7 @@ public sealed unsafe class LinearCrossEntropyTests
         var stop = TestContext.Current.CancellationToken;
         fixed (float* e = x.E, c = x.C, b = x.Bias, ge = dE, gc = dC)
         {
-            var problem = new LinearCrossEntropy(new(e, x.N, x.D), new(c, x.V, x.D), b, rows, options, scratch ?? new Scratch());
+            var problem = new LinearCrossEntropyKernel(new(e, x.N, x.D), new(c, x.V, x.D), b, rows, options, scratch ?? new Scratch());
             TileCounts counts;
             if (fused)
                 counts = problem.ForwardBackward(loss, lse, logit, new(ge, x.N, x.D), new(gc, x.V, x.D), dBias, order, stop);

@@ -3,7 +3,7 @@ using System.Runtime.Intrinsics;
 
 namespace Winnow.Numerics;
 
-public sealed unsafe partial class LinearCrossEntropy
+public sealed unsafe partial class LinearCrossEntropyKernel
 {
     /// <summary>
     /// One pass over the vocabulary for a chunk of rows. Tiles lie as [block][panel][entry][lane]; with <c>keep</c> all blocks stay,
@@ -11,7 +11,7 @@ public sealed unsafe partial class LinearCrossEntropy
     /// </summary>
     private sealed class Pass : IDisposable
     {
-        private readonly LinearCrossEntropy _problem;
+        private readonly LinearCrossEntropyKernel _problem;
         private readonly List<IDisposable> _blocks = [];
         private readonly bool _keep;
         private readonly int _width, _depth, _paddedDepth, _block, _threads;
@@ -23,7 +23,7 @@ public sealed unsafe partial class LinearCrossEntropy
         private readonly float _inverseCap;
         private int _start, _count, _panels;
 
-        public Pass(LinearCrossEntropy problem, int capacity, bool keep, bool gradients, int[]? order)
+        public Pass(LinearCrossEntropyKernel problem, int capacity, bool keep, bool gradients, int[]? order)
         {
             (_problem, Capacity, _keep, _order) = (problem, capacity, keep, order);
             (_width, _depth, _block) = (problem.Width, problem._e.Columns, Math.Min(problem._options.VocabularyBlock, problem._c.Rows));

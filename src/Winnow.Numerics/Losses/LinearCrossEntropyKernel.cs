@@ -12,7 +12,7 @@ namespace Winnow.Numerics;
 /// <para>Cost: forward 2nVD operations. <see cref="Backward"/> recomputes logits: 6nVD, scratch O(D·chunk + block·chunk) per
 /// thread. <see cref="ForwardBackward"/> keeps the logits of one chunk, 4·V·chunk bytes, and needs 6nVD for both, as the dense loss does.</para>
 /// </summary>
-public sealed unsafe partial class LinearCrossEntropy
+public sealed unsafe partial class LinearCrossEntropyKernel
 {
     private readonly TileMatrix _e, _c;
     private readonly float* _bias;
@@ -28,7 +28,7 @@ public sealed unsafe partial class LinearCrossEntropy
     /// <param name="options">How to compute.</param>
     /// <param name="scratch">Where temporaries come from.</param>
     /// <exception cref="ArgumentException">Sizes that do not fit or options out of range.</exception>
-    public LinearCrossEntropy(TileMatrix embeddings, TileMatrix classifier, float* bias, TargetRows rows, LinearCrossEntropyOptions options, Scratch scratch)
+    public LinearCrossEntropyKernel(TileMatrix embeddings, TileMatrix classifier, float* bias, TargetRows rows, LinearCrossEntropyOptions options, Scratch scratch)
     {
         options.Check();
         if (embeddings.Columns != classifier.Columns)

@@ -11,7 +11,7 @@ namespace Winnow.Numerics;
 /// that of the columns. Duplicate rows are allowed and are negatives of each other. Cost: 2n²d operations forward, 6n²d backward, once for both
 /// directions; scratch O(chunk·(d + block)) per thread and O(n).</para>
 /// </summary>
-public sealed class ContrastiveLoss
+public sealed class ContrastiveKernel
 {
     private readonly TileMatrix _q, _k;
     private readonly float _scale;
@@ -28,7 +28,7 @@ public sealed class ContrastiveLoss
     /// <param name="options">How to compute.</param>
     /// <param name="scratch">Where temporaries come from.</param>
     /// <exception cref="ArgumentException">Sizes that do not fit, labels out of range, a scale that is not positive, or rows that are not normalised where they must be.</exception>
-    public ContrastiveLoss(TileMatrix q, TileMatrix k, float scale, int[]? labels, ContrastiveOptions options, Scratch scratch)
+    public ContrastiveKernel(TileMatrix q, TileMatrix k, float scale, int[]? labels, ContrastiveOptions options, Scratch scratch)
     {
         options.Check();
         CheckOperands(q, k, scale, options);
