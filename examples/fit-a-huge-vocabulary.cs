@@ -5,7 +5,6 @@
 #:property ConcurrentGarbageCollection=false
 using System.Globalization;
 using System.Text.RegularExpressions;
-using TorchSharp;
 using Winnow.Learning;
 using Winnow.Numerics;
 using static TorchSharp.torch;

@@ -13,7 +13,7 @@ namespace Winnow.Bench;
 /// </summary>
 internal static class Tiles
 {
-    private const int Repetitions = 7, Warmups = 2;
+    private const int Repetitions = 7, Warmups = 1;
     private const double Tolerance = 1e-5;
 
     public static IEnumerable<BenchCase> Cases =>
@@ -47,8 +47,8 @@ internal static class Tiles
         double tolerance = peaked ? 2e-3 : Tolerance;
         bool accurate = Math.Abs(ours[0] - theirs[0]) <= 1e-6 * theirs[0] && mine.Zip(dense).All(p => Relative(p.First, p.Second) <= tolerance);
         var (our, their) = Alternate(
-            () => Step(() => LinearCrossEntropy.Loss(e, c, targets, null, settings), e, c, out _),
-            () => Step(() => nn.functional.cross_entropy(matmul(e, c.t()), targets), e, c, out _), cancellation);
+            () => Timed(() => LinearCrossEntropy.Loss(e, c, targets, null, settings), e, c),
+            () => Timed(() => nn.functional.cross_entropy(matmul(e, c.t()), targets), e, c), cancellation);
         return new(our, Peer(peaked ? $"; {SkipRate(e, c, targets, kernel):P0} of tiles skipped" : ""), their, accurate);
     }
 
@@ -81,7 +81,7 @@ internal static class Tiles
         }
         double[] ours = Step(Ours, q, k, out var mine), theirs = Step(Dense, q, k, out var dense);
         bool accurate = Math.Abs(ours[0] - theirs[0]) <= 1e-5 * theirs[0] && mine.Zip(dense).All(p => Relative(p.First, p.Second) <= 1e-4);
-        var (our, their) = Alternate(() => Step(Ours, q, k, out _), () => Step(Dense, q, k, out _), cancellation);
+        var (our, their) = Alternate(() => Timed(Ours, q, k), () => Timed(Dense, q, k), cancellation);
         return new(our, Peer(), their, accurate);
     }
 
@@ -171,8 +171,14 @@ internal static class Tiles
         b.grad = null!;
         var value = loss();
         value.backward();
-        gradients = [a.grad!, b.grad!];
+        gradients = [a.grad!.MoveToOuterDisposeScope(), b.grad!.MoveToOuterDisposeScope()];
         return [value.item<float>()];
+    }
+
+    private static void Timed(Func<Tensor> loss, Tensor a, Tensor b)
+    {
+        using var scope = NewDisposeScope();
+        Step(loss, a, b, out _);
     }
 
     private static (double Ours, double Theirs) Alternate(Action ours, Action theirs, CancellationToken cancellation)
