@@ -1,4 +1,4 @@
-// Labels a training set: many Darcy flow problems, ordered, solved with a recycled subspace, and written away:  dotnet run examples/solve-many-systems.cs
+// Labels a training set: many Darcy flow problems, ordered, solved with a recycled subspace, and written away:  dotnet run -c Release examples/solve-many-systems.cs
 // Stop it at any moment and run it again: it goes on where it was. An argument sets how many.
 #:project ../src/Winnow.Numerics/Winnow.Numerics.csproj
 #:project ../src/Winnow.Data/Winnow.Data.csproj

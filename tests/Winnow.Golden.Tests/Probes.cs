@@ -37,6 +37,8 @@ internal static class Probes
             ["pfnr/spectral"] = PfnrProbes.Spectral,
             ["pfnr/subnet"] = PfnrProbes.Subnet,
             ["tame/switch"] = TameProbes.Switch,
+            ["cce/loss"] = TileProbes.LinearCrossEntropyLoss,
+            ["inf-cl/core"] = TileProbes.ContrastiveRingLoss,
             ["lifelong-framework/quadratic"] = LifelongProbes.Quadratic,
             ["fusemax/attention-latency"] = FusemaxProbes.AttentionLatency,
             ["smash/product"] = SmashProbes.Product,

@@ -42,11 +42,24 @@ public sealed partial class ExampleTests
     }
 
     [Fact]
+    public async Task Fit_a_huge_vocabulary_learns_under_a_limit_that_logits_break()
+    {
+        string output = (await Terminal.DotnetAsync(Repository.Root, ["run", "-c", Repository.Configuration, "examples/fit-a-huge-vocabulary.cs", "12"])).OrFail();
+        Assert.Contains("the dense loss: 268,435,456 bytes of scratch memory wanted", output, StringComparison.Ordinal);
+        var (first, last, megabytes) = Fall().Match(output) is { Success: true } m ? (Number(m, 1), Number(m, 2), Number(m, 3)) : default;
+        Assert.InRange(first, 10.2, 10.8); // ln 32768 = 10.4
+        Assert.InRange(last, 0, first - 1);
+        Assert.InRange(megabytes, 1, 40);
+
+        static double Number(Match match, int group) => double.Parse(match.Groups[group].ValueSpan, System.Globalization.CultureInfo.InvariantCulture);
+    }
+
+    [Fact]
     public void Every_example_is_run_by_a_test_and_says_how_to_run_it()
     {
         string[] examples = [.. Repository.FilesWith(".cs").Where(f => f.StartsWith("examples/", StringComparison.Ordinal))];
-        Assert.Equal(["examples/invoice-stream.cs", "examples/keep-and-predict.cs", "examples/replay-in-five-lines.cs", "examples/solve-many-systems.cs"], examples);
-        Assert.All(examples, e => Assert.Contains($"dotnet run {e}", File.ReadLines(Repository.FullPath(e)).First()));
+        Assert.Equal(["examples/fit-a-huge-vocabulary.cs", "examples/invoice-stream.cs", "examples/keep-and-predict.cs", "examples/replay-in-five-lines.cs", "examples/solve-many-systems.cs"], examples);
+        Assert.All(examples, e => Assert.Contains($"dotnet run -c Release {e}", File.ReadLines(Repository.FullPath(e)).First()));
     }
 
     /// <summary>In the configuration of these tests, so that what is built already is not built again.</summary>
@@ -55,6 +68,9 @@ public sealed partial class ExampleTests
 
     [GeneratedRegex(@"(\d+) of 1000 right")]
     private static partial Regex RightOf1000();
+
+    [GeneratedRegex(@"fell from ([\d.]+) to ([\d.]+); it took ([\d.]+) MB")]
+    private static partial Regex Fall();
 
     [GeneratedRegex(@"(\d+) %")]
     private static partial Regex Percent();
