@@ -83,7 +83,7 @@ internal sealed class MovieLensReader(string folder, ReadRequest request)
                 throw Fields(where, fields.Length, $"id, title, two dates, address and {genres} genres");
             string date = fields[2];
             int? year = date.Length == 0 ? null
-                : DateTime.TryParseExact(date, "dd-MMM-yyyy", CultureInfo.InvariantCulture, DateTimeStyles.None, out var day) ? day.Year
+                : DateTime.TryParseExact(date, "d-MMM-yyyy", CultureInfo.InvariantCulture, DateTimeStyles.None, out var day) ? day.Year
                 : throw InputException.At(where, Excerpt.Of(date), "a date of release such as 01-Jan-1995, or nothing", "Get the file again.");
             bool[] own = Array.ConvertAll(fields[MovieFields..], g => g is "0" or "1" ? g == "1" : throw InputException.At(where, $"{Excerpt.Of(g)} for a genre", "0 or 1", "Get the file again."));
             if (!movies.TryAdd(fields[0], new(year, own)))
