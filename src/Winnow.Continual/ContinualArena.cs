@@ -108,6 +108,8 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
             OptionsSchema.Of<DomainOptions>(), [ClassLabels, Boundaries, TaskTold]),
         new("rotated", "Domain-incremental, rotated images", "Every task has all classes, its images rotated further than those of the task before.",
             OptionsSchema.Of<RotatedOptions>(), [ClassLabels, Boundaries]),
+        new("drift", "Domain-incremental, the data's own domains", "Every task has all classes, its rows those of one of the data's own domains (--domain), or of one part of their time.",
+            OptionsSchema.Of<DriftOptions>(), [ClassLabels, Boundaries]),
         new("online", "Online class-incremental", "New classes arrive task by task, in batches of ten rows that are seen once.",
             OptionsSchema.Of<OnlineOptions>(), [ClassLabels, Boundaries, NewClasses]),
         new("blurry", "Blurry boundaries", "Classes fade in and out, rows are seen once, and nobody announces a task.",

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
 
 namespace Winnow.Core;
 
@@ -51,7 +52,8 @@ public sealed record Prediction(int Row, string Label, double Confidence);
 /// <summary>How a user's file is to be read where the file itself does not say.</summary>
 /// <param name="Label">Label column by name or zero-based position; null for the last.</param>
 /// <param name="Header">Whether the first row is a header; null to find out.</param>
-public sealed record DataReading(string? Label = null, bool? Header = null);
+/// <param name="Domain">Column that says where or when a row comes from, by name or zero-based position, and is no feature; null for none.</param>
+public sealed record DataReading(string? Label = null, bool? Header = null, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Domain = null);
 
 /// <summary>What was found in the data: shown before a study runs, printed in its report.</summary>
 /// <param name="Reference">Where it is and its content hash.</param>

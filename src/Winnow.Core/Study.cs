@@ -49,7 +49,7 @@ public sealed record Study
     /// <summary>Time for the whole study in seconds; null for no limit.</summary>
     public double? TotalSeconds { get; init; }
 
-    private static readonly string[] Keys = ["study", "arena", "task", "tasks", "methods", "set", "data", "label", "header", "seeds", "threads", "limits", "parallel", "budget"];
+    private static readonly string[] Keys = ["study", "arena", "task", "tasks", "methods", "set", "data", "label", "header", "domain", "seeds", "threads", "limits", "parallel", "budget"];
 
     /// <summary>Reads a study file.</summary>
     /// <exception cref="InputException">Not readable, not YAML, an unknown key, or a value of the wrong kind: with the line.</exception>
@@ -87,7 +87,7 @@ public sealed record Study
             Methods = Children(root, "methods") is { } methods ? [.. methods.Select(m => Choice(m, path))] : [],
             Set = root.Children.TryGetValue("set", out var set) ? [.. Map(set, path, "set").Select(e => KeyValuePair.Create(Scalar(e.Key, path, "set"), Scalar(e.Value, path, "set")))] : [],
             Data = Text("data") is { } data ? Beside(path, data) : null,
-            Reading = new(Text("label"), Text("header") is { } header ? bool.TryParse(header, out bool b) ? b : throw InputException.At($"{path}: header", $"'{header}'", "true or false", "Mend the value.") : null),
+            Reading = new(Text("label"), Text("header") is { } header ? bool.TryParse(header, out bool b) ? b : throw InputException.At($"{path}: header", $"'{header}'", "true or false", "Mend the value.") : null, Text("domain")),
             Seeds = Children(root, "seeds") is { } seeds ? ParseSeeds(string.Join(',', seeds.Select(s => Scalar(s, path, "seeds"))), listed: true) : Text("seeds") is { } count ? ParseSeeds(count) : [1, 2, 3, 4, 5],
             Threads = Text("threads") is { } threads ? ParseCount("threads", threads) : 1,
             Parallel = Text("parallel") is { } parallel ? ParseCount("parallel", parallel) : null,

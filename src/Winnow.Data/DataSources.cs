@@ -22,7 +22,10 @@ public static class DataSources
     public static LabelledData Open(string? source, DataReading reading, DataFolders folders, CancellationToken cancellation)
     {
         if (source is null or EmbeddedDigits.Name)
+        {
+            Domains.RefuseColumn(EmbeddedDigits.Name, reading, "images");
             return EmbeddedDigits.Open();
+        }
         var set = NamedDataSets.Find(source);
         if (set is null)
             return Path.Exists(source) ? SourceReader.Read(source, null, new ReadRequest(source, reading, null, ReadLimits.Here, cancellation)) : throw Unknown(source);

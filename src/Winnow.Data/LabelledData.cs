@@ -42,9 +42,10 @@ public sealed class LabelledData
     /// <param name="features">Features per row.</param>
     /// <param name="labels">Zero-based class per row.</param>
     /// <param name="labelNames">Name per class.</param>
+    /// <param name="domains">Where or when each row comes from; null for unknown.</param>
     /// <exception cref="ArgumentException">The lengths do not fit together.</exception>
-    public static LabelledData FromTable(string name, float[] values, int features, int[] labels, IReadOnlyList<string> labelNames) =>
-        new(new RowData(name, "memory", new ExampleLayout([features], 1), values), labels, labelNames);
+    public static LabelledData FromTable(string name, float[] values, int features, int[] labels, IReadOnlyList<string> labelNames, Domains? domains = null) =>
+        new(new RowData(name, "memory", new ExampleLayout([features], 1), values), labels, labelNames) { Domains = domains };
 
     /// <summary>Byte images in memory.</summary>
     /// <param name="name">Name for reports.</param>
@@ -77,6 +78,14 @@ public sealed class LabelledData
     /// <summary>Whether each class was a folder of image files, its rows in the order of their names: it may hold the frames of a video.</summary>
     public bool FromFolders { get; init; }
 
+    /// <summary>Where or when each row comes from, where that is known.</summary>
+    /// <exception cref="ArgumentException">Set for another number of rows.</exception>
+    public Domains? Domains
+    {
+        get;
+        init => field = value is null || value.Count == Count ? value : throw new ArgumentException($"{value.Count} domains for {Count} rows.", nameof(value));
+    }
+
     /// <summary>What one example looks like; kept with a model.</summary>
     public ExampleLayout Layout => Rows.Layout;
 
@@ -101,19 +110,19 @@ public sealed class LabelledData
     /// <summary>Rows of each class.</summary>
     public IReadOnlyList<int> CountPerClass { get; }
 
-    /// <summary>SHA-256, in hex, of shape, classes, labels and values: the same content has the same hash in any container. Computed once, on first use.</summary>
+    /// <summary>SHA-256, in hex, of shape, classes, labels, values and, where there are, domains: the same content has the same hash in any container. Computed once, on first use.</summary>
     public string Hash => _hash.Value;
 
     /// <inheritdoc cref="RowData.CopyRows"/>
     public void CopyRows(ReadOnlySpan<int> rows, Span<float> destination) => Rows.CopyRows(rows, destination);
 
-    /// <summary>One line: format, rows, shape, classes, balance.</summary>
+    /// <summary>One line: format, rows, shape, classes, balance, domains.</summary>
     public string Describe()
     {
         string names = LabelNames.Count <= 10 ? string.Join(", ", LabelNames) : $"{string.Join(", ", LabelNames.Take(8))}, ... {LabelNames[^1]}";
         string split = TrainCount is { } train ? string.Create(CultureInfo.InvariantCulture, $" ({train:N0} for training)") : "";
         return string.Create(CultureInfo.InvariantCulture,
-            $"{Format}: {Count:N0} rows{split} of {Layout.ShapeText}, {LabelNames.Count} classes ({names}), {CountPerClass.Min():N0} to {CountPerClass.Max():N0} rows a class");
+            $"{Format}: {Count:N0} rows{split} of {Layout.ShapeText}, {LabelNames.Count} classes ({names}), {CountPerClass.Min():N0} to {CountPerClass.Max():N0} rows a class{(Domains is null ? "" : "; " + Domains.Describe())}");
     }
 
     /// <summary>The summary a study shows and stores.</summary>
@@ -129,6 +138,7 @@ public sealed class LabelledData
         hash.AppendData(Encoding.UTF8.GetBytes(head));
         hash.AppendData(MemoryMarshal.AsBytes(_labels.AsSpan()));
         Rows.AddTo(hash);
+        Domains?.AddTo(hash);
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 }

@@ -32,6 +32,8 @@ public static class NamedDataSets
         new("iris", "Iris", UciTerms, ["iris.csv", "sklearn/iris.csv"], null, []),
         new("wine", "Wine", UciTerms, ["wine.csv", "sklearn/wine_data.csv"], null, []),
         new("breast-cancer", "Breast cancer (Wisconsin)", UciTerms, ["breast_cancer.csv", "sklearn/breast_cancer.csv"], null, []),
+        new("movielens-100k", "MovieLens 100K", "Harper and Konstan (2015): The MovieLens datasets: history and context; GroupLens, University of Minnesota, for research, not to be redistributed.",
+            ["movielens-100k", "ml-100k"], null, []),
     ];
 
     /// <summary>The data set of a name, or null.</summary>

@@ -14,6 +14,31 @@ public sealed record Split(int[] Train, int[] Test)
         : Stratified(data, testFraction, random);
 
     /// <summary>
+    /// Draws a test set among some of the rows, e.g. those of a domain, that keeps the share of every class as far as its rows allow: a class with
+    /// n of the rows has n · fraction for testing, rounded up or down, so that a class of a single row is on one side only. In all, the rows · fraction,
+    /// rounded to the nearest, are for testing, at least one and not all. O(rows · log rows).
+    /// </summary>
+    /// <param name="data">The data.</param>
+    /// <param name="rows">The rows, at least two.</param>
+    /// <param name="testFraction">Share of the test rows, in (0, 1).</param>
+    /// <param name="random">The draw.</param>
+    public static Split Among(LabelledData data, ReadOnlySpan<int> rows, double testFraction, SeededRandom random)
+    {
+        RequireFraction(testFraction);
+        if (rows.Length < 2)
+            throw new ArgumentException($"{rows.Length} rows; expected at least 2, one to train and one to test.", nameof(rows));
+        int[] byClass = rows.ToArray();
+        random.Shuffle(byClass);
+        byClass = [.. byClass.OrderBy(row => data.Labels[row])];
+        long count = byClass.Length, test = Math.Clamp((int)Math.Round(count * testFraction, MidpointRounding.AwayFromZero), 1, count - 1);
+        // Systematic sampling: the rows, a class after another, are walked through with equal steps from a random start.
+        double start = random.NextDouble();
+        bool ForTest(int i) => Math.Floor(start + (double)(i + 1) * test / count) > Math.Floor(start + (double)i * test / count);
+        var sides = Enumerable.Range(0, byClass.Length).ToLookup(ForTest, i => byClass[i]);
+        return new([.. sides[false].Order()], [.. sides[true].Order()]);
+    }
+
+    /// <summary>
     /// Draws a test set that keeps the share of every class: of a class with n rows, n · fraction rows, rounded to the nearest
     /// and at least one, are for testing, and at least one is for training. O(rows).
     /// </summary>
@@ -23,8 +48,7 @@ public sealed record Split(int[] Train, int[] Test)
     /// <exception cref="InputException">A class has a single row, so that it cannot be on both sides.</exception>
     public static Split Stratified(LabelledData data, double testFraction, SeededRandom random)
     {
-        if (!(testFraction > 0 && testFraction < 1))
-            throw new ArgumentOutOfRangeException(nameof(testFraction), testFraction, "The share of test rows lies between 0 and 1, both excluded.");
+        RequireFraction(testFraction);
         var byClass = new List<int>[data.LabelNames.Count];
         for (int c = 0; c < byClass.Length; c++)
             byClass[c] = new(data.CountPerClass[c]);
@@ -50,5 +74,11 @@ public sealed record Split(int[] Train, int[] Test)
         train.Sort();
         test.Sort();
         return new([.. train], [.. test]);
+    }
+
+    private static void RequireFraction(double testFraction)
+    {
+        if (!(testFraction > 0 && testFraction < 1))
+            throw new ArgumentOutOfRangeException(nameof(testFraction), testFraction, "The share of test rows lies between 0 and 1, both excluded.");
     }
 }

@@ -11,7 +11,7 @@ public sealed class ContractTests
     private static readonly ContinualArena Arena = new();
 
     public static TheoryData<string, string> MethodsAndTasks => [.. from method in Arena.Methods
-                                                                   from task in (string[])["class-incremental", "task-incremental", "permuted", "permuted-told", "blurry", "pretrained", "recurring", "returning", "few-shot", "video"]
+                                                                   from task in (string[])["class-incremental", "task-incremental", "permuted", "permuted-told", "drift", "blurry", "pretrained", "recurring", "returning", "few-shot", "video"]
                                                                    from choice in Techniques(method, Arena.Task(task))
                                                                    select (choice, task)];
 

@@ -19,6 +19,16 @@ internal static class TestData
         return LabelledData.FromImages("blobs", pixels, [1, 4, 4], labels, [.. Enumerable.Range(0, classes).Select(c => $"c{c}")]);
     }
 
+    /// <summary>A table of two domains, the second half as large as the first and without its last class.</summary>
+    public static LabelledData Drifting(int classes = 4, ulong seed = 1)
+    {
+        var random = new SeededRandom(seed, "drifting");
+        int[] domains = [.. Enumerable.Range(0, 18 * classes).Select(i => i % 3 / 2)];
+        int[] labels = [.. domains.Select((d, i) => i / 3 % (classes - d))];
+        float[] values = [.. labels.SelectMany((y, i) => Enumerable.Range(0, Width).Select(j => (float)(random.NextNormal() + (j % classes == y ? 3 : 0) + 2 * domains[i])))];
+        return LabelledData.FromTable("shops", values, Width, labels, [.. Enumerable.Range(0, classes).Select(c => $"c{c}")], Domains.Named(["north", "south"], domains));
+    }
+
     /// <summary>Normal rows [n, width] with uniform labels; the current dispose scope owns them.</summary>
     public static Batch Rows(int count, int width = Width, int classes = 4, ulong seed = 1)
     {
@@ -46,7 +56,7 @@ internal sealed class SmallStream : IDisposable
         Options = Options is PretrainedOptions pretrained ? pretrained with { BaseEpochs = 3 } : Options with { Steps = 2 };
         Options = Options is ReturningOptions returning ? returning with { Returns = 1 } : Options;
         Options = options?.Invoke(Options) ?? Options;
-        Data = data ?? TestData.Images();
+        Data = data ?? (task == "drift" ? TestData.Drifting() : TestData.Images());
         Prepared = PreparedStream.Make(Data, task, task == "video" ? SmallVideos : Options, Context);
     }
 

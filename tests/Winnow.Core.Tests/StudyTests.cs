@@ -24,7 +24,12 @@ public sealed class StudyTests : IDisposable
             limits: { time: 2m, memory: 1.5GB }
             parallel: 2
             budget: 1h
+            data: sales.csv
+            label: kind
+            header: true
+            domain: shop
             """));
+        Assert.Equal(new DataReading("kind", true, "shop"), study.Reading);
         Assert.Equal("replay", study.Name);
         Assert.Equal(["ok", "artefact"], study.Methods.Select(m => m.Id));
         Assert.Equal([3ul, 5ul], study.Seeds);
@@ -109,7 +114,7 @@ public sealed class StudyTests : IDisposable
     {
         var trial = FakeArena.Trial("ok", 1);
         Trial[] others = [trial with { Seed = 2 }, trial with { Method = "nan" }, trial with { Task = "x" }, trial with { Code = "y" }, trial with { Data = trial.Data with { Hash = "z" } },
-            trial with { Options = new JsonObject { ["seconds"] = 1 } }, trial with { TaskOptions = [] }, trial with { Data = trial.Data with { Reading = new("label") } }];
+            trial with { Options = new JsonObject { ["seconds"] = 1 } }, trial with { TaskOptions = [] }, trial with { Data = trial.Data with { Reading = new("label") } }, trial with { Data = trial.Data with { Reading = new(Domain: "shop") } }];
         Assert.Equal(others.Length + 1, others.Append(trial).Select(t => t.Key).Distinct().Count());
         Assert.Equal(trial.Key, (trial with { Data = trial.Data with { Source = "/elsewhere/nothing" } }).Key);
     }

@@ -39,4 +39,12 @@ public class RealDataTests
     [InlineData("wine", "CSV: 178 rows of 13 features, 3 classes (class_0, class_1, class_2), 48 to 71 rows a class")]
     [InlineData("breast-cancer", "CSV: 569 rows of 30 features, 2 classes (malignant, benign), 212 to 357 rows a class")]
     public void Classic_tables(string name, string text) => Assert.Equal(text, Open(name).Describe());
+
+    [Fact]
+    public void Movielens_ratings_but_the_nine_of_a_movie_without_a_date()
+    {
+        var data = Open("movielens-100k");
+        Assert.Equal("MovieLens 100K: 99,991 rows of 43 features, 2 classes (not liked, liked), 44,621 to 55,370 rows a class; ordered by a number from 874724710 to 893286638", data.Describe());
+        Assert.All(data.Domains!.Cut(5).CountBy(p => p), p => Assert.InRange(p.Value, 99_991 / 5 - 100, 99_991 / 5 + 100));
+    }
 }

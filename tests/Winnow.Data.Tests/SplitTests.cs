@@ -27,6 +27,33 @@ public class SplitTests
     });
 
     [Fact]
+    public void Among_some_rows_every_class_keeps_its_share_as_far_as_its_rows_allow() => Assert.All(Gen.Select(Gen.Int[0, 3].Array[2, 40], Gen.Double[0.05, 0.95], Gen.ULong).Fixed(300), drawn =>
+    {
+        var (labels, fraction, seed) = drawn;
+        var data = With([.. labels, .. labels], 4);
+        int[] rows = [.. Enumerable.Range(0, labels.Length).Select(i => 2 * i)];
+        var split = Split.Among(data, rows, fraction, new SeededRandom(seed, "split"));
+        Assert.Equal(rows, split.Train.Concat(split.Test).Order());
+        Assert.Equal(split.Train.Order(), split.Train);
+        Assert.Equal(split.Test.Order(), split.Test);
+        Assert.Equal(Math.Clamp(Math.Round(fraction * rows.Length, MidpointRounding.AwayFromZero), 1, rows.Length - 1), split.Test.Length);
+        for (int c = 0; c < 4; c++) // of equal steps through n rows, a run of m takes m · test / n, rounded up or down
+            Assert.InRange(split.Test.Count(r => data.Labels[r] == c) - (double)rows.Count(r => data.Labels[r] == c) * split.Test.Length / rows.Length, -1 + 1e-9, 1 - 1e-9);
+    });
+
+    [Fact]
+    public void Among_some_rows_each_is_as_likely_to_be_for_testing()
+    {
+        var data = With([0, 1, 1, 2, 2, 2, 2], 3);
+        var count = new int[7];
+        for (ulong seed = 0; seed < 4000; seed++)
+            foreach (int row in Split.Among(data, [0, 1, 2, 3, 4, 5, 6], 0.3, new SeededRandom(seed, "split")).Test)
+                count[row]++;
+        // binomial with p = 2/7, deviation 28.6: five deviations are passed by chance once in 250,000 runs of the seven
+        Assert.All(count, n => Assert.InRange(n, 4000 * 2 / 7.0 - 5 * 28.6, 4000 * 2 / 7.0 + 5 * 28.6));
+    }
+
+    [Fact]
     public void Same_seed_gives_the_same_split_and_another_seed_another()
     {
         var data = EmbeddedDigits.Open();

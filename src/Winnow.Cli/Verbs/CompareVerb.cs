@@ -21,15 +21,16 @@ internal static class CompareVerb
         var arena = new Argument<string>("arena") { Description = "the arena: 'winnow arenas' lists them" };
         var task = new Option<string[]>("--task", "--problem") { Description = "task, or several; default the arena's first", AllowMultipleArgumentsPerToken = true };
         var methods = new Option<string?>("--methods") { Description = "methods with options, e.g. er,fpf:k=3:steps=50; default all that fit the task" };
-        var data = new Option<string?>("--data") { Description = "data set by name or path (CSV, Parquet, IDX, CIFAR-10, folder of images); default the embedded digits" };
+        var data = new Option<string?>("--data") { Description = "data set by name or path (CSV, JSON lines, CoNLL-U, Parquet, IDX, CIFAR-10, folder of images); default the embedded digits" };
         var label = new Option<string?>("--label") { Description = "label column, by name or zero-based position; default the last" };
         var header = new Option<bool?>("--header") { Description = "whether the file's first row is a header; default: found out" };
+        var domain = new Option<string?>("--domain") { Description = "column that says where (text) or when (a number) a row comes from, by name or zero-based position; it is no feature" };
         var seeds = new Option<string>("--seeds") { Description = "how many seeds (5) or which (3,7,9)", DefaultValueFactory = _ => "5" };
         var set = new Option<string[]>("--set") { Description = "OWNER.OPTION=VALUE; the owner is a method, 'task' or '*'", Arity = ArgumentArity.ZeroOrMore };
         var budget = new Option<string?>("--budget") { Description = "time=DURATION for the whole study, memory=SIZE for each trial, e.g. time=10m,memory=2GB" };
         var limits = new Option<string?>("--limits") { Description = "of each trial, e.g. time=60s,memory=1GB" };
         var threads = new Option<string>("--threads") { Description = "threads of each trial", DefaultValueFactory = _ => "1" };
-        var command = new Command("compare", "Compares methods on your data and writes a report.") { arena, task, methods, data, label, header, seeds, set, budget, limits, threads, Parallel, Out, Json, Quiet, RetryFailed };
+        var command = new Command("compare", "Compares methods on your data and writes a report.") { arena, task, methods, data, label, header, domain, seeds, set, budget, limits, threads, Parallel, Out, Json, Quiet, RetryFailed };
         command.SetAction((parsed, cancellation) =>
         {
             var most = parsed.GetValue(budget) is { } b ? Study.ParseLimits(b, "--budget") : new();
@@ -40,7 +41,7 @@ internal static class CompareVerb
                 Tasks = [.. parsed.GetValue(task)!.SelectMany(t => t.Split(',', StringSplitOptions.RemoveEmptyEntries))],
                 Methods = parsed.GetValue(methods) is { } m ? Study.ParseMethods(m) : [],
                 Data = parsed.GetValue(data),
-                Reading = new(parsed.GetValue(label), parsed.GetValue(header)),
+                Reading = new(parsed.GetValue(label), parsed.GetValue(header), parsed.GetValue(domain)),
                 Seeds = Study.ParseSeeds(parsed.GetValue(seeds)!),
                 Threads = Study.ParseCount("--threads", parsed.GetValue(threads)!),
                 Set = [.. parsed.GetValue(set)!.Select(s => s.Split('=', 2) is [var k, var v] ? KeyValuePair.Create(k, v) : throw InputException.At("--set", $"'{s}'", "OWNER.OPTION=VALUE", "For instance --set task.epochs=2."))],

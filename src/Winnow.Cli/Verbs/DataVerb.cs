@@ -29,10 +29,11 @@ internal static class DataVerb
         var source = new Argument<string>("source") { Description = "name or path" };
         var label = new Option<string?>("--label") { Description = "label column, by name or zero-based position" };
         var header = new Option<bool?>("--header") { Description = "whether the first row is a header" };
-        var check = new Command("check", "Reads data as a study would and says what was found.") { source, label, header };
+        var domain = new Option<string?>("--domain") { Description = "column that says where or when a row comes from, by name or zero-based position" };
+        var check = new Command("check", "Reads data as a study would and says what was found.") { source, label, header, domain };
         check.SetAction((parsed, cancellation) =>
         {
-            var data = DataSources.Open(parsed.GetValue(source), new(parsed.GetValue(label), parsed.GetValue(header)), cancellation);
+            var data = DataSources.Open(parsed.GetValue(source), new(parsed.GetValue(label), parsed.GetValue(header), parsed.GetValue(domain)), cancellation);
             Console.WriteLine($"{data.Title}: {data.Describe()}");
             if (data.Attribution is { } attribution)
                 Console.WriteLine(attribution);

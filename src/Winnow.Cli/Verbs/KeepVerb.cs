@@ -35,8 +35,9 @@ internal static class KeepVerb
         var data = new Option<string>("--data") { Required = true, Description = "rows to predict, with or without a label column" };
         var label = new Option<string?>("--label") { Description = "label column to ignore, by name or position" };
         var header = new Option<bool?>("--header") { Description = "whether the first row is a header" };
+        var domain = new Option<string?>("--domain") { Description = "domain column to ignore, by name or position" };
         var outFile = new Option<FileInfo?>("--out") { Description = "write CSV here instead of printing it" };
-        var command = new Command("predict", "Predicts labels with a kept winner; writes row, label, confidence as CSV.") { folder, data, label, header, outFile };
+        var command = new Command("predict", "Predicts labels with a kept winner; writes row, label, confidence as CSV.") { folder, data, label, header, domain, outFile };
         command.SetAction((parsed, cancellation) =>
         {
             string kept = parsed.GetValue(folder)!.FullName;
@@ -44,7 +45,7 @@ internal static class KeepVerb
             if (!File.Exists(path))
                 throw InputException.At(kept, "no kept.json", "a folder that 'winnow keep' wrote", "Run 'winnow keep TRIAL --out DIR' first.");
             string arena = KeptArena(path);
-            var predictions = Catalogue.Arena(arena).Predict(kept, parsed.GetValue(data)!, new(parsed.GetValue(label), parsed.GetValue(header)), cancellation).ToList();
+            var predictions = Catalogue.Arena(arena).Predict(kept, parsed.GetValue(data)!, new(parsed.GetValue(label), parsed.GetValue(header), parsed.GetValue(domain)), cancellation).ToList();
             using var text = new StringWriter(CultureInfo.InvariantCulture);
             using (var csv = CsvWriter.Create(text, new CsvWriterOptions(), leaveOpen: true))
             {

@@ -31,13 +31,11 @@ public sealed class ContinualStream : IDisposable
 {
     private readonly Tensor _trainX, _trainY, _testX, _testY;
 
-    private ContinualStream(LabelledData data, double testFraction, SeededRandom random, IReadOnlyCollection<int>? known = null, IReadOnlyCollection<int>? whole = null, double imbalance = 1)
+    private ContinualStream(LabelledData data, Split split, IReadOnlyCollection<int>? known = null)
     {
         NativeTorch.Require();
         Data = data;
-        var (train, test) = Split.Of(data, testFraction, random);
-        if (whole is not null) // of all other classes a share
-            train = [.. train.GroupBy(row => data.Labels[row]).SelectMany(c => whole.Contains(c.Key) ? c : c.Take((int)Math.Ceiling(c.Count() / imbalance))).Order()];
+        var (train, test) = split;
         Standardiser = Standardiser.Fit(data, known is null ? train : [.. train.Where(row => known.Contains(data.Labels[row]))]);
         (_trainX, _trainY) = Load(train);
         (_testX, _testY) = Load(test);
@@ -105,7 +103,10 @@ public sealed class ContinualStream : IDisposable
         random.Shuffle(order);
         int longest = imbalance > 1 ? random.Next(groups.Count) : 0;
         int[]? whole = imbalance > 1 ? order[groups.Take(longest).Sum()..groups.Take(longest + 1).Sum()] : null;
-        var stream = new ContinualStream(data, testFraction, random, firstIsKnown ? order[..groups[0]] : null, whole, imbalance);
+        var split = Split.Of(data, testFraction, random);
+        if (whole is not null) // of all other classes a share
+            split = split with { Train = [.. split.Train.GroupBy(row => data.Labels[row]).SelectMany(c => whole.Contains(c.Key) ? c : c.Take((int)Math.Ceiling(c.Count() / imbalance))).Order()] };
+        var stream = new ContinualStream(data, split, firstIsKnown ? order[..groups[0]] : null);
         var tasks = new List<StreamTask>();
         int next = 0;
         foreach (int size in groups)
@@ -151,12 +152,31 @@ public sealed class ContinualStream : IDisposable
     /// <param name="transforms">For each task a function from inputs [n, width] to inputs [n, width].</param>
     public static ContinualStream ByDomain(LabelledData data, double testFraction, SeededRandom random, IReadOnlyList<Func<Tensor, Tensor>> transforms)
     {
-        var stream = new ContinualStream(data, testFraction, random);
+        var stream = new ContinualStream(data, Split.Of(data, testFraction, random));
         int[] classes = [.. Enumerable.Range(0, data.LabelNames.Count)];
         stream.Tasks = [.. transforms.Select((transform, i) => new StreamTask(new(i, classes),
             () => InScope(() => (transform(stream._trainX), stream._trainY.clone())), () => InScope(() => (transform(stream._testX), stream._testY.clone()))))];
         return stream;
     }
+
+    /// <summary>All classes all the time, the rows as they drift from domain to domain: a domain a task, with test rows of its own.</summary>
+    /// <param name="data">The data.</param>
+    /// <param name="domains">The rows of each domain.</param>
+    /// <param name="testFraction">Share of each class of a domain held out, as far as its rows allow.</param>
+    /// <param name="random">Split.</param>
+    public static ContinualStream Drift(LabelledData data, IReadOnlyList<int[]> domains, double testFraction, SeededRandom random)
+    {
+        Split[] splits = [.. domains.Select(rows => Split.Among(data, rows, testFraction, random))];
+        var stream = new ContinualStream(data, new([.. splits.SelectMany(s => s.Train)], [.. splits.SelectMany(s => s.Test)]));
+        int[] classes = [.. Enumerable.Range(0, data.LabelNames.Count)];
+        stream.Tasks = [.. splits.Select((split, i) => new StreamTask(new(i, classes),
+            () => Part(stream._trainX, stream._trainY, splits.Take(i).Sum(s => s.Train.Length), split.Train.Length),
+            () => Part(stream._testX, stream._testY, splits.Take(i).Sum(s => s.Test.Length), split.Test.Length)))];
+        return stream;
+    }
+
+    /// <summary>A copy of rows that lie together.</summary>
+    private static Batch Part(Tensor x, Tensor y, long first, long count) => InScope(() => (x.narrow(0, first, count).clone(), y.narrow(0, first, count).clone()));
 
     /// <summary>
     /// A video a task, in the order of the labels. A row is a coordinate: the session ((j + 1) / (T + 1) for video j of T) and the time (i / n
@@ -177,11 +197,7 @@ public sealed class ContinualStream : IDisposable
         stream.Tasks = [.. Enumerable.Range(0, count).Select(j => new StreamTask(new(j, [j]), () => Of(j), () => Of(j)))];
         return stream;
 
-        Batch Of(int j) => InScope(() =>
-        {
-            long first = sizes.Take(j).Sum();
-            return (stream._trainX.narrow(0, first, sizes[j]).clone(), stream._trainY.narrow(0, first, sizes[j]).clone());
-        });
+        Batch Of(int j) => Part(stream._trainX, stream._trainY, sizes.Take(j).Sum(), sizes[j]);
     }
 
     /// <summary>
@@ -219,7 +235,7 @@ public sealed class ContinualStream : IDisposable
     /// <param name="random">Split, and the rows and disturbance of each task.</param>
     public static ContinualStream Recurring(LabelledData data, IReadOnlyList<int[]> tasks, RecurringOptions options, SeededRandom random)
     {
-        var stream = new ContinualStream(data, options.TestFraction, random);
+        var stream = new ContinualStream(data, Split.Of(data, options.TestFraction, random));
         ulong seed = (ulong)random.NextInt64();
         long[][] rowsOf = [.. Enumerable.Range(0, data.LabelNames.Count).Select(c => RowsOf(stream._trainY, c))];
         stream.Tasks = [.. tasks.Select((classes, i) => new StreamTask(new(i, classes), () => Train(i, classes), () => InScope(() =>

@@ -22,6 +22,8 @@ internal static class StreamFactory
         }
         if (options is ReturningOptions { Steps: 1, Returns: > 0 })
             throw InputException.At("task.returns", "returns to the only permutation", "at least 2 permutations to return to", "Raise steps, or use returns=0.");
+        if (options is DriftOptions drift)
+            return [.. Drift.Domains(data, drift).Select(_ => classes)];
         if (options is DomainOptions)
             return [.. Enumerable.Repeat(classes, options.Steps ?? 5)];
         if (options is PretrainedOptions pretrained)
@@ -83,6 +85,7 @@ internal static class StreamFactory
         return task switch
         {
             "permuted" or "permuted-told" => ContinualStream.ByDomain(data, options.TestFraction, random, [.. groups.Select((_, i) => Permutation(data.Width, i == 0 ? null : random))]),
+            "drift" => ContinualStream.Drift(data, Drift.Domains(data, (DriftOptions)options), options.TestFraction, random),
             "rotated" => ContinualStream.ByDomain(data, options.TestFraction, random, [.. groups.Select((_, i) => Rotation(data.Shape, ((RotatedOptions)options).MaxAngle * i / Math.Max(1, groups.Count - 1)))]),
             "returning" => ContinualStream.Returning(data, options.TestFraction, random, [.. groups.Select((_, i) => Permutation(data.Width, i == 0 ? null : random))],
                 ContinualStream.Segments(groups.Count, ((ReturningOptions)options).Returns)),
@@ -95,7 +98,7 @@ internal static class StreamFactory
 
     /// <summary>What the stream of a task tells its learner.</summary>
     public static StreamRules Rules(string task, StreamOptions options) => new(Boundaries: task is not ("blurry" or "returning"), TaskKnownAtTest: task is "task-incremental" or "permuted-told",
-        ClassesArrive: task is not ("permuted" or "permuted-told" or "rotated" or "recurring" or "returning"), BaseFirst: options is FewShotOptions { BaseInStream: true });
+        ClassesArrive: task is not ("permuted" or "permuted-told" or "rotated" or "drift" or "recurring" or "returning"), BaseFirst: options is FewShotOptions { BaseInStream: true });
 
     /// <summary>What a method may take a row for: a shuffled image is a row of values.</summary>
     public static IReadOnlyList<int> RowShape(IReadOnlyList<int> shape, string task) => task is "permuted" or "permuted-told" ? [shape.Aggregate(1, (a, b) => a * b)] : shape;

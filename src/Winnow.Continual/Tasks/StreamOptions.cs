@@ -123,6 +123,17 @@ public record DomainOptions : StreamOptions
     public DomainOptions() => (Steps, BatchNorm) = (5, false);
 }
 
+/// <summary>Options of the stream of the data's own domains.</summary>
+public sealed record DriftOptions : DomainOptions
+{
+    /// <summary>As many tasks as there are domains.</summary>
+    public DriftOptions() => Steps = null;
+
+    /// <summary>Number of tasks.</summary>
+    [Range(1, 100), Description("tasks in the stream: so many of the named domains, by default all; an order, such as a time, is cut into so many parts, by default 5")]
+    public override int? Steps { get; init; }
+}
+
 /// <summary>Which classes may come in which half of a recurring stream.</summary>
 public enum StreamHalves
 {

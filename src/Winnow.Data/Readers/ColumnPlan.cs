@@ -3,12 +3,15 @@ using Winnow.Core;
 
 namespace Winnow.Data.Readers;
 
-/// <summary>Which columns of a table are features, in which order, and which is the label.</summary>
+/// <summary>Which columns of a table are features, in which order, which is the label, and which says where or when a row comes from.</summary>
 /// <param name="Features">Positions of the features.</param>
 /// <param name="Label">Position of the label; −1 for none.</param>
 /// <param name="Names">Names of all columns; null without a header.</param>
 internal sealed record ColumnPlan(int[] Features, int Label, string[]? Names)
 {
+    /// <summary>Position of the domain; −1 for none.</summary>
+    public int Domain { get; init; } = -1;
+
     /// <summary>Whether the features are hashed text.</summary>
     public bool Text { get; init; }
 
@@ -19,8 +22,8 @@ internal sealed record ColumnPlan(int[] Features, int Label, string[]? Names)
     public string[]? FeatureNames => Names is null ? null : Array.ConvertAll(Features, f => Names[f]);
 
     /// <summary>
-    /// For training: the label column is the named one or the last; all others are features. A table in which all columns but one are text
-    /// and no label is named has that one as its label, wherever it stands.
+    /// For training: the label column is the named one or the last; all others but the domain column are features. A table in which all of them
+    /// but one are text and no label is named has that one as its label, wherever it stands.
     /// </summary>
     /// <param name="where">File, for errors.</param>
     /// <param name="names">Column names, or null without a header.</param>
@@ -29,25 +32,33 @@ internal sealed record ColumnPlan(int[] Features, int Label, string[]? Names)
     /// <param name="text">Which columns hold text.</param>
     public static ColumnPlan ForTraining(string where, string[]? names, int count, DataReading reading, bool[] text)
     {
-        if (reading.Label is null && count > 2 && text[^1] && text.Count(t => !t) == 1)
-            reading = reading with { Label = $"{Array.IndexOf(text, false)}" };
+        RequireUnique(where, names);
+        int domain = DomainColumn(where, names, count, reading);
+        int[] others = [.. Enumerable.Range(0, count).Where(c => c != domain)];
+        if (reading.Label is null && others.Length > 2 && text[others[^1]] && others.Count(c => !text[c]) == 1)
+            reading = reading with { Label = $"{others.Single(c => !text[c])}" };
         var plan = ForTraining(where, names, count, reading);
         return plan with { Text = plan.Features.All(f => text[f]) };
     }
 
-    /// <summary>For training: the label column is the named one or the last; all others are features.</summary>
+    /// <summary>For training: the label column is the named one or the last; all others but the domain column are features.</summary>
     public static ColumnPlan ForTraining(string where, string[]? names, int count, DataReading reading)
     {
         RequireUnique(where, names);
         if (count < 2)
             throw InputException.At(where, "a single column", "feature columns and a label column", "Check the file, and the separator of a CSV (comma, semicolon, tab or |).");
-        int label = LabelColumn(where, names, count, reading);
-        return new([.. Enumerable.Range(0, count).Where(c => c != label)], label, names);
+        int domain = DomainColumn(where, names, count, reading);
+        int label = LabelColumn(where, names, count, domain, reading);
+        if (label == domain)
+            throw InputException.At(where, $"label and domain both in {new ColumnPlan([], label, names).Show(label)}", "a column for each", "Name another column with --label or --domain.");
+        int[] features = [.. Enumerable.Range(0, count).Where(c => c != label && c != domain)];
+        return features.Length > 0 ? new(features, label, names) { Domain = domain }
+            : throw InputException.At(where, "a label and a domain column alone", "feature columns beside them", "Check the file, and the separator of a CSV (comma, semicolon, tab or |).");
     }
 
     /// <summary>
     /// For prediction: by name where header and model have names, in the model's order, other columns ignored; else by position,
-    /// with or without one label column, which is ignored.
+    /// with or without one label column, which is ignored, as is a domain column that is named.
     /// </summary>
     public static ColumnPlan ForPrediction(string where, string[]? names, int count, DataReading reading, ExampleLayout layout)
     {
@@ -60,30 +71,38 @@ internal sealed record ColumnPlan(int[] Features, int Label, string[]? Names)
                 : throw InputException.At(where, $"no column {Excerpt.Of(wanted[missing])}", $"the {wanted.Count} columns the model was trained on",
                     Nearest.To(wanted[missing], names.Except(wanted)) is { } near ? $"Rename column '{near}'?" : "Add it.");
         }
-        if (count == layout.Columns)
-            return new([.. Enumerable.Range(0, count)], -1, names);
-        if (count == layout.Columns + 1)
+        int domain = DomainColumn(where, names, count, reading);
+        int[] others = [.. Enumerable.Range(0, count).Where(c => c != domain)];
+        if (others.Length == layout.Columns)
+            return new(others, -1, names);
+        if (others.Length == layout.Columns + 1)
         {
-            int label = LabelColumn(where, names, count, reading);
-            return new([.. Enumerable.Range(0, count).Where(c => c != label)], -1, names);
+            int label = LabelColumn(where, names, count, domain, reading);
+            return new([.. others.Where(c => c != label)], -1, names);
         }
         throw InputException.At(where, $"{count} columns", $"{layout.Columns} {(layout.TextColumns is null ? "features" : "columns of text")} as the model was trained on, or one more for a label column, which is ignored", "Give the same columns as for training.");
     }
 
-    private static int LabelColumn(string where, string[]? names, int count, DataReading reading)
+    /// <summary>The label column: the one that is named, else the last that is not the domain's.</summary>
+    private static int LabelColumn(string where, string[]? names, int count, int domain, DataReading reading) =>
+        reading.Label is { } label ? Find(where, names, count, label, "label") : domain == count - 1 ? count - 2 : count - 1;
+
+    private static int DomainColumn(string where, string[]? names, int count, DataReading reading) =>
+        reading.Domain is { } domain ? Find(where, names, count, domain, "domain") : -1;
+
+    /// <summary>A column by name or zero-based position.</summary>
+    private static int Find(string where, string[]? names, int count, string column, string role)
     {
-        if (reading.Label is not { } label)
-            return count - 1;
-        int byName = names is null ? -1 : Array.IndexOf(names, label);
+        int byName = names is null ? -1 : Array.IndexOf(names, column);
         if (byName >= 0)
             return byName;
-        if (int.TryParse(label, NumberStyles.None, CultureInfo.InvariantCulture, out int position))
+        if (int.TryParse(column, NumberStyles.None, CultureInfo.InvariantCulture, out int position))
             return position < count ? position
-                : throw InputException.At(where, $"{count} columns", $"a label column at position {position}", $"Positions count from 0: the last is {count - 1}.");
+                : throw InputException.At(where, $"{count} columns", $"a {role} column at position {position}", $"Positions count from 0: the last is {count - 1}.");
         if (names is null)
-            throw InputException.At(where, "no header", $"a label column named {Excerpt.Of(label)}", $"Give its position instead (0 to {count - 1}), or say that the first line is a header.");
-        throw InputException.At(where, $"no column {Excerpt.Of(label)}", "the label column",
-            Nearest.To(label, names) is { } near ? $"Did you mean '{near}'?" : $"Columns: {string.Join(", ", names.Take(20).Select(Excerpt.Of))}{(names.Length > 20 ? ", ..." : "")}.");
+            throw InputException.At(where, "no header", $"a {role} column named {Excerpt.Of(column)}", $"Give its position instead (0 to {count - 1}), or say that the first line is a header.");
+        throw InputException.At(where, $"no column {Excerpt.Of(column)}", $"the {role} column",
+            Nearest.To(column, names) is { } near ? $"Did you mean '{near}'?" : $"Columns: {string.Join(", ", names.Take(20).Select(Excerpt.Of))}{(names.Length > 20 ? ", ..." : "")}.");
     }
 
     private static void RequireUnique(string where, string[]? names)

@@ -6,10 +6,12 @@ namespace Winnow.Data.Readers;
 /// <summary>
 /// CoNLL-U treebanks as word classification: each word with its universal part of speech (UPOS, the fourth column) as its class. Features are hashed
 /// names: the word, its prefixes and suffixes of one to three letters and its shape, and word and suffix of the neighbours up to two away. Words of several
-/// tokens and empty nodes are skipped, as in the CoNLL-U definition of a syntactic word.
+/// tokens and empty nodes are skipped, as in the CoNLL-U definition of a syntactic word. Where all documents are named after their genre
+/// (<c># newdoc id = weblog-...</c>, as in the English Web Treebank), the genres are the domains.
 /// </summary>
 internal static class ConlluReader
 {
+    private const string Document = "# newdoc id = ";
     private const int Columns = 10, Longest = 3, Reach = 2;
 
     /// <summary>Whether a file starts like one.</summary>
@@ -24,16 +26,23 @@ internal static class ConlluReader
     /// <summary>Reads all words.</summary>
     public static Table Read(Stream utf8, ReadRequest request)
     {
+        if (request.Layout is null)
+            Domains.RefuseColumn(request.Where, request.Reading, "a treebank");
+        var domains = new DomainEncoder(request.Where, request.Limits);
         var (text, encoder, hashing) = (new SparseTable(request.Where, request.Limits), new LabelEncoder(request.Where, request.Limits), new HashedText(Table.TextDimensions));
         using var reader = new StreamReader(utf8, Encoding.UTF8, leaveOpen: true);
         var sentence = new List<string>();
         int count = 0;
+        string? genre = null;
+        var genres = new HashSet<string?>();
         for (long line = 1; reader.ReadLine() is { } row; line++)
         {
             if (line % 1024 == 0)
                 request.Cancellation.ThrowIfCancellationRequested();
             if (string.IsNullOrWhiteSpace(row))
                 Flush();
+            if (row.StartsWith(Document, StringComparison.Ordinal))
+                genre = row.IndexOf('-', Document.Length) is var dash && dash > Document.Length ? row[Document.Length..dash] : null;
             if (string.IsNullOrWhiteSpace(row) || row.StartsWith('#'))
                 continue;
             string[] fields = row.Split('\t');
@@ -45,12 +54,14 @@ internal static class ConlluReader
                 throw InputException.At($"{request.Where}, line {line}", "no part of speech", "UPOS in the fourth column", "Annotate the word or remove its sentence.");
             sentence.Add(fields[1]);
             encoder.Add(fields[3]);
+            genres.Add(genre);
+            domains.AddName(genre ?? "");
         }
         Flush();
         if (count == 0)
             throw InputException.At(request.Where, "no words", "sentences", "Check that it was written completely.");
         var (labels, names) = request.Layout is null ? encoder.Finish() : ([], []);
-        return new([], 0, null, labels, names, text.Finish());
+        return new([], 0, null, labels, names, text.Finish()) { Domains = genres.Count < 2 || genres.Contains(null) ? null : domains.Finish("") };
 
         void Flush()
         {

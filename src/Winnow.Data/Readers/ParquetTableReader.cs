@@ -5,7 +5,7 @@ using Winnow.Core;
 
 namespace Winnow.Data.Readers;
 
-/// <summary>Parquet files of flat columns: numbers and booleans as features, anything printable as the label.</summary>
+/// <summary>Parquet files of flat columns: numbers and booleans as features, anything printable as the label, numbers or text as the domain.</summary>
 internal static class ParquetTableReader
 {
     private const string Damaged = "The file is cut short or damaged; write it again.";
@@ -55,6 +55,7 @@ internal static class ParquetTableReader
         request.Limits.Require(where, rows * plan.Features.Length, sizeof(float));
         var values = new float[(long)rows * plan.Features.Length];
         var encoder = new LabelEncoder(where, request.Limits);
+        var domains = new DomainEncoder(where, request.Limits);
 
         int first = 0;
         for (int g = 0; g < parquet.RowGroupCount; g++)
@@ -64,10 +65,12 @@ internal static class ParquetTableReader
                 await new Column(group, fields[plan.Features[f]], first, plan.Show(plan.Features[f]), request).ReadInto(values, f, plan.Features.Length).ConfigureAwait(false);
             if (plan.Label >= 0)
                 await new Column(group, fields[plan.Label], first, plan.Show(plan.Label), request).ReadInto(encoder).ConfigureAwait(false);
+            if (plan.Domain >= 0)
+                await new Column(group, fields[plan.Domain], first, plan.Show(plan.Domain), request).ReadInto(domains).ConfigureAwait(false);
             first += (int)group.RowCount;
         }
         var (labels, names) = plan.Label < 0 ? ([], []) : encoder.Finish();
-        return new(values, plan.Features.Length, plan.FeatureNames, labels, names);
+        return new(values, plan.Features.Length, plan.FeatureNames, labels, names) { Domains = plan.Domain < 0 ? null : domains.Finish(plan.Show(plan.Domain)) };
     }
 
     /// <summary>One column of one row group.</summary>
@@ -94,8 +97,7 @@ internal static class ParquetTableReader
         {
             if (IsText)
             {
-                var texts = new string?[Rows];
-                await group.ReadAsync(data, texts.AsMemory()!, cancellationToken: request.Cancellation).ConfigureAwait(false);
+                string?[] texts = await Texts().ConfigureAwait(false);
                 for (int i = 0; i < texts.Length; i++)
                     encoder.Add(string.IsNullOrWhiteSpace(texts[i]) ? throw NoLabel(i) : texts[i].AsSpan().Trim());
                 return;
@@ -103,6 +105,28 @@ internal static class ParquetTableReader
             double?[] numbers = await Numbers().ConfigureAwait(false);
             for (int i = 0; i < numbers.Length; i++)
                 encoder.Add(numbers[i] is { } x ? x.ToString(CultureInfo.InvariantCulture) : throw NoLabel(i));
+        }
+
+        /// <summary>Text is names, whatever it looks like; the type of a column says so.</summary>
+        public async Task ReadInto(DomainEncoder encoder)
+        {
+            if (IsText)
+            {
+                string?[] texts = await Texts().ConfigureAwait(false);
+                for (int i = 0; i < texts.Length; i++)
+                    encoder.AddName(string.IsNullOrWhiteSpace(texts[i]) ? throw DomainEncoder.Missing(Where(i)) : texts[i]!.Trim());
+                return;
+            }
+            double?[] numbers = await Numbers().ConfigureAwait(false);
+            for (int i = 0; i < numbers.Length; i++)
+                encoder.AddNumber(numbers[i] ?? throw DomainEncoder.Missing(Where(i)), () => Where(i));
+        }
+
+        private async Task<string?[]> Texts()
+        {
+            var texts = new string?[Rows];
+            await group.ReadAsync(data, texts.AsMemory()!, cancellationToken: request.Cancellation).ConfigureAwait(false);
+            return texts;
         }
 
         private InputException NoLabel(int i) => InputException.At(Where(i), "an empty label", "a class", "Fill in the label or remove the row.");

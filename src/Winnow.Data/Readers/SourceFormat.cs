@@ -64,6 +64,8 @@ internal sealed record SourceFormat(string Name, Func<ReadRequest, Table>? Table
         string[] test = [.. files.Where(f => Path.GetFileName(f).StartsWith("test_batch", StringComparison.Ordinal))];
         if (training.Length + test.Length > 0)
             return new("CIFAR-10 binary", null, (r, declared) => CifarReader.Read(training, test, r, declared));
+        if (MovieLensReader.Holds(files))
+            return new("MovieLens 100K", r => new MovieLensReader(folder, r).Read(), null);
         string inner = Path.Combine(folder, "cifar-10-batches-bin");
         if (Directory.Exists(inner))
             return OfFolder(inner, rows);

@@ -23,10 +23,12 @@ internal static class SourceReader
             {
                 Title = set?.Title ?? name,
                 Attribution = set?.Attribution,
+                Domains = table.Domains,
             };
         }
         else
         {
+            Domains.RefuseColumn(path, request.Reading, "images");
             var images = format.ReadImages(request, set?.LabelNames);
             data = new(new RowData(name, images.Format, new ExampleLayout(images.Shape, ByteDivisor), images.Pixels), images.Labels, images.LabelNames)
             {

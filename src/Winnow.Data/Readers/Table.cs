@@ -13,6 +13,9 @@ namespace Winnow.Data.Readers;
 /// <param name="Text">The hashed features where the columns are text; <paramref name="Values"/> is empty then.</param>
 internal sealed record Table(float[] Values, int Columns, string[]? FeatureNames, int[] Labels, IReadOnlyList<string> LabelNames, SparseRows? Text = null)
 {
+    /// <summary>Where or when each row comes from, where that is known.</summary>
+    public Domains? Domains { get; init; }
+
     /// <summary>What an example of it looks like.</summary>
     public ExampleLayout Layout => Text is null ? new([Columns], 1, FeatureNames) : new([TextDimensions], 1, FeatureNames, Columns);
 

@@ -21,6 +21,7 @@ internal sealed class TableRows(ReadRequest request, string[]? names, int column
     private readonly GrowingArray<float> _values = new(request.Where, request.Limits);
     private readonly LabelEncoder _encoder = new(request.Where, request.Limits);
     private readonly GrowingArray<int> _labels = new(request.Where, request.Limits);
+    private readonly DomainEncoder _domains = new(request.Where, request.Limits);
     private readonly SparseTable _text = new(request.Where, request.Limits);
     private readonly HashedText _hashing = new(Table.TextDimensions);
     private readonly List<(byte[][] Fields, long Line)> _first = [];
@@ -72,6 +73,8 @@ internal sealed class TableRows(ReadRequest request, string[]? names, int column
         else
             foreach (int c in plan.Features)
                 _values.Add(Table.Number(field(c), () => $"{request.Where}, line {line}, {plan.Show(c)}") / _divisor);
+        if (plan.Domain >= 0)
+            _domains.Add(Encoding.UTF8.GetString(field(plan.Domain)), () => $"{request.Where}, line {line}, {plan.Show(plan.Domain)}");
         if (plan.Label < 0)
             return;
         string label = Encoding.UTF8.GetString(field(plan.Label));
@@ -93,6 +96,9 @@ internal sealed class TableRows(ReadRequest request, string[]? names, int column
         if (_count == 0)
             throw InputException.At(request.Where, "a header and no rows", "data", "Check that it was written completely; if line 1 is not a header, say so.");
         var (labels, classes) = plan.Label < 0 ? ([], []) : declared is null ? _encoder.Finish() : (_labels.ToArray(), declared.Value.Classes);
-        return new(_values.ToArray(), plan.Features.Length, plan.FeatureNames, labels, classes, plan.Text ? _text.Finish() : null);
+        return new(_values.ToArray(), plan.Features.Length, plan.FeatureNames, labels, classes, plan.Text ? _text.Finish() : null)
+        {
+            Domains = plan.Domain < 0 ? null : _domains.Finish(plan.Show(plan.Domain)),
+        };
     }
 }
