@@ -1,4 +1,5 @@
 using Winnow.Core;
+using Winnow.Numerics.Sparse;
 
 namespace Winnow.Compute;
 
@@ -28,6 +29,39 @@ public sealed class ComputeArena : Arena<ComputeSetup, IComputeMethod>
             "Makes the whole matrix of logits, its softmax, and multiplies it with the values.", (_, _) => new DenseAttention(), AttentionKind.Offer);
         Baseline<NoOptions>("sdpa", "Library attention", "Dao et al., FlashAttention: fast and memory-efficient exact attention with IO-awareness, NeurIPS, arXiv 2205.14135", 2022,
             "Calls the tensor library's own fused attention.", (_, _) => new LibraryAttention(), AttentionKind.Offer);
+        Baseline<RowAttentionOptions>("row-attention", "Attention in three passes, by rows", "Milakov and Gimelshein, Online normalizer calculation for softmax, arXiv 1805.02867", 2018,
+            "Holds the logits of a chunk of queries and goes over them three times.", (_, o) => new RowAttention(o), AttentionKind.Offer);
+        Baseline<AdaptiveProductOptions>("adaptive-product", "A kernel for each row", "Nagasaka et al., Performance optimization, modeling and analysis of sparse matrix-matrix products on multi-core and many-core processors, Parallel Computing 90", 2019,
+            "Multiplies each row by a dense accumulator, a hash table or a sort, whichever is fastest for it.", (_, o) => new AdaptiveProduct(o), SparseProductKind.Offer);
+        Baseline<NoOptions>("gustavson", "Dense accumulator", "Gustavson, Two fast algorithms for sparse matrices, ACM TOMS 4", 1978,
+            "Adds the partial products of a row in a dense row.", (_, _) => new TextbookProduct(SparseProducts.Gustavson), SparseProductKind.Offer);
+        Baseline<NoOptions>("heap-product", "Heap merge", "Azad et al., Exploiting multiple levels of parallelism in sparse matrix-matrix multiplication, SIAM J. Sci. Comput. 38", 2016,
+            "Merges the rows of the right matrix by a heap.", (_, _) => new TextbookProduct(SparseProducts.Heap), SparseProductKind.Offer);
+        Baseline<NoOptions>("expand-sort-compress", "Expand, sort, compress", "Bell, Dalton and Olson, Exposing fine-grained parallelism in algebraic multigrid methods, SIAM J. Sci. Comput. 34", 2012,
+            "Writes all partial products, sorts them and adds up.", (_, _) => new TextbookProduct(SparseProducts.ExpandSortCompress), SparseProductKind.Offer);
+        Baseline<NoOptions>("inner-product", "Inner products", "Golub and Van Loan, Matrix computations, Johns Hopkins University Press", 2013,
+            "Intersects each row with each column.", (_, _) => new TextbookProduct(SparseProducts.Inner), SparseProductKind.Offer);
+        Baseline<NoOptions>("outer-product", "Outer products with a merge", "Pal et al., OuterSPACE: an outer product based sparse matrix multiplication accelerator, HPCA", 2018,
+            "Multiplies columns with rows and merges the partial products.", (_, _) => new TextbookProduct(SparseProducts.Outer), SparseProductKind.Offer);
+        Baseline<KrylovMethodOptions>("gmres", "Restarted GMRES", "Saad and Schultz, GMRES: a generalized minimal residual algorithm for solving nonsymmetric linear systems, SIAM J. Sci. Stat. Comput. 7", 1986,
+            "Solves each system by itself, forgetting everything at each restart.", (_, o) => Skr.Gmres(o), SystemSequenceKind.Offer);
+        Baseline<GcroDrOptions>("gcro-dr", "GCRO-DR, not recycled", "Parks, de Sturler, Mackey, Johnson and Maiti, Recycling Krylov subspaces for sequences of linear systems, SIAM J. Sci. Comput. 28", 2006,
+            "Deflates across the restarts of a system and forgets after it.", (_, o) => Skr.Forgetting(o), SystemSequenceKind.Offer);
+        Baseline<GcroDrOptions>("recycled-unsorted", "GCRO-DR, recycled as given", "Parks, de Sturler, Mackey, Johnson and Maiti, Recycling Krylov subspaces for sequences of linear systems, SIAM J. Sci. Comput. 28", 2006,
+            "Hands the subspace from each system to the next, in the order given.", (_, o) => Skr.Unordered(o), SystemSequenceKind.Offer);
+        Baseline<NoOptions>("banded-lu", "Elimination", "Golub and Van Loan, Matrix computations, Johns Hopkins University Press", 2013,
+            "Factors each matrix within its band.", (_, _) => new DirectSolver(), SystemSequenceKind.Offer);
+
+        Seed<CceOptions>("cce", "Cut Cross-Entropy", "Wijmans, Huval, Hertzberg, Koltun and Krähenbühl, Cut Your Losses in Large-Vocabulary Language Models, ICLR 2025, arXiv 2411.09009", 2024,
+            "Computes loss and gradients of a large vocabulary tile by tile, so that its logits are never all there.", (_, o) => new Cce(o), Cce.Claims, LossHeadKind.Offer);
+        Seed<InfClOptions>("inf-cl", "Inf-CL", "Cheng, Zhang, Li, Leng, Hu, Wu, Zhao, Li and Bing, Breaking the Memory Barrier: Near Infinite Batch Size Scaling for Contrastive Loss, arXiv 2410.17243", 2024,
+            "Computes the contrastive loss of a batch of any size tile by tile, on one worker or around a ring.", (_, o) => new InfCl(o), InfCl.Claims, ContrastiveKind.Offer);
+        Seed<FusemaxOptions>("fusemax", "FuseMax", "Nayak, Wu, Odemuyiwa, Pellauer, Emer and Fletcher, FuseMax: Leveraging Extended Einsums to Optimize Attention Accelerator Design, MICRO, arXiv 2406.10491", 2024,
+            "Goes over the keys once, correcting what was summed by a running maximum.", (_, o) => new Fusemax(o), Fusemax.Claims, AttentionKind.Offer);
+        Seed<SmashMethodOptions>("smash", "SMASH", "Shivdikar, SMASH: Sparse Matrix Atomic Scratchpad Hashing, MSc thesis, Northeastern University, arXiv 2105.14156", 2021,
+            "Adds partial products as they come in a hash table the size of a scratchpad.", (_, o) => new SmashMethod(o), SmashMethod.Claims, SparseProductKind.Offer);
+        Seed<SkrOptions>("skr", "Sorting and Krylov recycling", "Wang et al., Accelerating Data Generation for Neural Operators via Krylov Subspace Recycling, ICLR, arXiv 2401.09516", 2024,
+            "Orders similar systems and hands a subspace from each to the next.", (_, o) => Skr.Ordered(o), Skr.Claims, SystemSequenceKind.Offer);
     }
 
     /// <inheritdoc/>
@@ -63,7 +97,7 @@ public sealed class ComputeArena : Arena<ComputeSetup, IComputeMethod>
 /// <summary>The kinds of problem, in the order of the tasks.</summary>
 internal static class ProblemKinds
 {
-    public static IReadOnlyList<IProblemKind> All { get; } = [LossHeadKind.Kind, ContrastiveKind.Kind, AttentionKind.Kind];
+    public static IReadOnlyList<IProblemKind> All { get; } = [LossHeadKind.Kind, ContrastiveKind.Kind, AttentionKind.Kind, SparseProductKind.Kind, SystemSequenceKind.Kind];
 
     public static IProblemKind Of(string task) => All.Single(k => k.Task.Id == task);
 }

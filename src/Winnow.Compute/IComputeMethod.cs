@@ -50,8 +50,8 @@ public sealed class Work
 
 /// <summary>What a computation costs, from the sizes of its problem.</summary>
 /// <param name="Flops">Floating-point operations.</param>
-/// <param name="ScratchBytes">Peak of the temporary memory.</param>
-public readonly record struct CostEstimate(double Flops, double ScratchBytes);
+/// <param name="ScratchBytes">Peak of the temporary memory; null where it depends on more than sizes.</param>
+public readonly record struct CostEstimate(double Flops, double? ScratchBytes);
 
 /// <summary>What the arena hands to every method when it is built.</summary>
 /// <param name="Random">Random streams by purpose, derived from the trial's seed.</param>

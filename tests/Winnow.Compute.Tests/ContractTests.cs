@@ -17,6 +17,8 @@ public sealed class ContractTests : IDisposable
         ["loss-head"] = new() { ["rows"] = 37, ["width"] = 19, ["vocabulary"] = 101 },
         ["contrastive"] = new() { ["pairs"] = 43, ["width"] = 17 },
         ["attention"] = new() { ["heads"] = 3, ["length"] = 53, ["width"] = 24 },
+        ["spgemm"] = new() { ["scale"] = 6, ["edges"] = 5 },
+        ["systems"] = new() { ["systems"] = 5, ["side"] = 11 },
     };
 
     /// <summary>Every method with every task it can run on.</summary>
@@ -46,7 +48,7 @@ public sealed class ContractTests : IDisposable
     public void It_is_right_and_says_what_it_cost(string task, string method)
     {
         var (metrics, events) = Run(task, method);
-        Assert.InRange(metrics["error"], 0, 1e-5);
+        Assert.InRange(metrics["error"], 0, task == "systems" ? 1e-6 : 1e-5); // a residual of 1e-8 times a condition of about 100; float32
         Assert.True(metrics["flops"] > 0 && metrics["traffic_bytes"] > 0 && metrics["seconds"] > 0, string.Join(", ", metrics));
         Assert.True(double.IsFinite(metrics["scratch_bytes"]));
         Assert.Contains(events, e => e is MetricEvent { Name: "roof/flops_per_second", Value: > 0 });
@@ -62,7 +64,8 @@ public sealed class ContractTests : IDisposable
         if (Predicted(task, method) is not { } predicted)
             return;
         Assert.Equal(predicted.Flops, metrics["flops"], 1e-9 * predicted.Flops);
-        Assert.Equal(predicted.ScratchBytes, metrics["scratch_bytes"], 1e-9 * predicted.ScratchBytes);
+        if (predicted.ScratchBytes is { } bytes)
+            Assert.Equal(bytes, metrics["scratch_bytes"], 1e-9 * bytes);
     }
 
     private static CostEstimate? Predicted(string task, string method)

@@ -6,7 +6,7 @@ public sealed class SpatialArrayTests
 
     /// <summary>BERT, TrXL, T5 and XLM: batch 64, lengths 1K to 1M.</summary>
     private static IEnumerable<AttentionShape> Workloads =>
-        from model in new[] { (Heads: 12, Width: 64), (16, 64), (8, 64), (16, 128) }
+        from model in new (int Heads, int Width)[] { (12, 64), (16, 64), (8, 64), (16, 128) }
         from length in new[] { 1L << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20 }
         select new AttentionShape(64, model.Heads, model.Width, model.Width, length, length);
 
