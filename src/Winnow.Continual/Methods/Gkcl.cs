@@ -85,9 +85,10 @@ public sealed class Gkcl : IContinualLearner, IReportsSeries
     /// <inheritdoc/>
     public void BeginTask(TaskInfo task, Batch train)
     {
-        foreach (int label in task.Classes)
-            if (!train.Y.contiguous().Values<long>().Contains(label))
-                throw new ArgumentException($"class {label} of task {task.Id} has no training row, so no support; expected at least one: leave the class out", nameof(train));
+        // A class without rows, as a domain may have one, has no support: the task's head does not know it.
+        int[] present = [.. task.Classes.Where(label => train.Y.contiguous().Values<long>().Contains(label))];
+        task = present.Length > 0 ? task with { Classes = present }
+            : throw new ArgumentException($"task {task.Id} has no training row of its classes, so no support; expected at least one", nameof(train));
         _tasks.Begin(task);
         _support.BeginTask(task, train);
         _optimizer.Reset();
