@@ -1,4 +1,6 @@
+using System.Text.Json.Nodes;
 using Winnow.Core;
+using Winnow.Learning;
 using Winnow.Numerics.Sparse;
 
 namespace Winnow.Compute;
@@ -77,7 +79,11 @@ public sealed class ComputeArena : Arena<ComputeSetup, IComputeMethod>
     public override IReadOnlyList<MetricCard> Metrics => Protocol.Cards;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<FigureCard> Figures { get; } = [];
+    public override IReadOnlyList<FigureCard> Figures { get; } =
+    [
+        new("tradeoff", FigureKind.Plane, "Memory and time", "seconds", "scratch memory: leaner to the right", "time of a run: faster upwards", "A method that pays for speed with memory stands at the upper left; rows of one method with other tile sizes make its trade-off.") { Across = "scratch_bytes" },
+        new("roofline", FigureKind.Plane, "On the roofline of this machine", "gflops", "operations a byte of traffic", "Gflop/s", "The line is the least of what memory and arithmetic allow, measured in the same processes; a point far below it leaves speed on the table.") { Across = "intensity", Roof = "roof" },
+    ];
 
     /// <inheritdoc/>
     public override DataSummary Inspect(string? source, TaskCard task, object taskOptions, DataReading reading, CancellationToken cancellation) =>
@@ -86,6 +92,39 @@ public sealed class ComputeArena : Arena<ComputeSetup, IComputeMethod>
     /// <inheritdoc/>
     public override TrialResult Run(Trial trial, TrialContext context) =>
         ProblemKinds.Of(trial.Task).Run(Create(trial, new(context.Random)), trial, (ComputeOptions)this.Task(trial.Task).Options.Bind(trial.TaskOptions, "task"), context, _clock);
+
+    /// <inheritdoc/>
+    public override string Program(Trial trial, string version)
+    {
+        ArgumentNullException.ThrowIfNull(trial);
+        var (problem, answer) = ProblemKinds.Of(trial.Task).Types;
+        return $$""""
+            // dotnet run -c Release Use.cs
+            #:package Winnow.Compute@{{version}}
+            #:package {{NativeTorch.Package.Id}}@{{NativeTorch.Package.Version}}
+            #:property PublishAot=false
+            using System.Text.Json.Nodes;
+            using Winnow.Compute;
+            using Winnow.Numerics;
+
+            var options = (JsonObject)JsonNode.Parse("""{{trial.Options.ToJsonString()}}""")!;
+            var method = (IComputeMethod<{{problem}}, {{answer}}>)new ComputeArena().Create("{{trial.Method}}", options);
+            {{answer}} Solve({{problem}} problem) => method.Run(problem, new ComputeContext(Threads: {{trial.Threads}}, new Scratch()));
+
+            """";
+    }
+
+    /// <summary>Builds a method of the catalogue.</summary>
+    /// <param name="method">Its id.</param>
+    /// <param name="options">Its options; the others have their defaults.</param>
+    /// <param name="seed">Seed of its random streams, if it has any.</param>
+    /// <returns>An <see cref="IComputeMethod{TProblem, TAnswer}"/> of the problem it solves.</returns>
+    /// <exception cref="InputException">No such method or option.</exception>
+    public IComputeMethod Create(string method, JsonObject options, ulong seed = 0)
+    {
+        var card = (MethodCard<ComputeSetup, IComputeMethod>)this.Method(method);
+        return card.Create(new(purpose => new SeededRandom(seed, purpose)), card.Options.Bind(options, method));
+    }
 
     private void Baseline<TOptions>(string id, string title, string paper, int year, string summary, Func<ComputeSetup, TOptions, IComputeMethod> create, string problem) where TOptions : class, new() =>
         Add(MethodKind.Baseline, id, title, paper, year, summary, create, null, [problem]);

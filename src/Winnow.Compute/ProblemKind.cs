@@ -8,6 +8,9 @@ internal interface IProblemKind
 {
     TaskCard Task { get; }
 
+    /// <summary>Names, in C#, of what is given and what is asked for.</summary>
+    (string Problem, string Answer) Types { get; }
+
     DataSummary Inspect(string? source, ComputeOptions options, DataReading reading, CancellationToken cancellation);
 
     /// <summary>What a method says beforehand of its cost on the problem of a seed.</summary>
@@ -38,6 +41,11 @@ internal sealed class ProblemKind<TProblem, TAnswer, TOptions> : IProblemKind wh
 
     /// <summary>What is generated, in a few words.</summary>
     public required Func<TOptions, string> Text { get; init; }
+
+    public (string Problem, string Answer) Types => (typeof(TProblem).Name, Named(typeof(TAnswer)));
+
+    private static string Named(Type type) => type.IsArray ? $"{Named(type.GetElementType()!)}[]" : type.IsGenericType ? $"{type.Namespace}.{type.Name.Split('`')[0]}<{Named(type.GetGenericArguments()[0])}>"
+        : type == typeof(float) ? "float" : type == typeof(double) ? "double" : type.Name;
 
     public DataSummary Inspect(string? source, ComputeOptions options, DataReading reading, CancellationToken cancellation)
     {

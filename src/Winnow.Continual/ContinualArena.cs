@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Winnow.Core;
 using Winnow.Data;
+using Winnow.Learning;
 
 namespace Winnow.Continual;
 
@@ -123,7 +124,7 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
         new("few-shot", "Few-shot class-incremental", "An encoder is trained on most classes, which come first with all their rows; then sessions bring a few classes each with a few rows of them.",
             OptionsSchema.Of<FewShotOptions>(), [ClassLabels, Boundaries, NewClasses, Pretrained]),
         new("video", "Videos one after another", "Each task is a video, learned as a function from session and time to a frame and asked for after every later one: scenes of moving images, or a folder with one folder of frames a video.",
-            OptionsSchema.Of<VideoOptions>(), [Frames, Boundaries]) { Metrics = Scoring.FrameCards },
+            OptionsSchema.Of<VideoOptions>(), [Frames, Boundaries]) { Metrics = Scoring.FrameCards, Data = "FOLDER" },
     ];
 
     /// <inheritdoc/>
@@ -182,6 +183,20 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
         KeptLearner.Save(learner, trial, prepared, context);
         return result;
     }
+
+    /// <inheritdoc/>
+    public override string Program(Trial trial, string version) => $$"""
+        // dotnet run Use.cs -- rows.csv
+        #:package Winnow.Continual@{{version}}
+        #:package {{NativeTorch.Package.Id}}@{{NativeTorch.Package.Version}}
+        #:property PublishAot=false
+        using Winnow.Continual;
+
+        using var learner = KeptLearner.Load(".");
+        foreach (var prediction in learner.Predict(args[0]))
+            Console.WriteLine($"{prediction.Row},{prediction.Label},{prediction.Confidence:F3}");
+
+        """;
 
     /// <inheritdoc/>
     public override IEnumerable<Prediction> Predict(string kept, string source, DataReading reading, CancellationToken cancellation)

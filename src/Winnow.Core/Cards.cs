@@ -109,6 +109,9 @@ public sealed record TaskCard(string Id, string Title, string Summary, OptionsSc
 {
     /// <summary>The numbers its trials report, the ranking one first, where they are not those of the arena; null where they are.</summary>
     public IReadOnlyList<MetricCard>? Metrics { get; init; }
+
+    /// <summary>What a user's own data are, as in <c>--data FILE.csv</c>; null where problems are always generated.</summary>
+    public string? Data { get; init; } = "FILE.csv";
 }
 
 /// <summary>A number every trial of an arena reports.</summary>
@@ -147,4 +150,7 @@ public sealed record FigureCard(string Id, FigureKind Kind, string Title, string
 {
     /// <summary>For a plane: the metric along the x axis, which is turned so that better is to the right.</summary>
     public string? Across { get; init; }
+
+    /// <summary>For a plane of operations a byte (x) against Gflop/s (y): the family of series with the machine's <c>bytes_per_second</c> and <c>flops_per_second</c>, drawn as its roof.</summary>
+    public string? Roof { get; init; }
 }

@@ -34,6 +34,11 @@ public interface IArena
     /// <summary>Runs one trial: the protocol, the same for every method.</summary>
     TrialResult Run(Trial trial, TrialContext context);
 
+    /// <summary>A single-file C# program that uses a kept winner, from the folder where it is kept.</summary>
+    /// <param name="trial">The trial that is kept.</param>
+    /// <param name="version">Version of the packages.</param>
+    string Program(Trial trial, string version);
+
     /// <summary>Predicts labels for new rows with a kept winner.</summary>
     /// <param name="kept">Folder that <c>winnow keep</c> wrote.</param>
     /// <param name="source">Path of the rows.</param>
@@ -95,6 +100,9 @@ public abstract class Arena<TSetup, TMethod> : IArena
 
     /// <inheritdoc/>
     public abstract TrialResult Run(Trial trial, TrialContext context);
+
+    /// <inheritdoc/>
+    public abstract string Program(Trial trial, string version);
 
     /// <inheritdoc/>
     public virtual IEnumerable<Prediction> Predict(string kept, string source, DataReading reading, CancellationToken cancellation) =>

@@ -77,6 +77,19 @@ public sealed class ContractTests : IDisposable
     }
 
     [Theory, MemberData(nameof(Pairs))]
+    public void The_program_that_is_kept_makes_the_method_and_names_its_types(string task, string method)
+    {
+        var card = Arena.Method(method);
+        var data = new DataRef("generated", "", new());
+        string program = Arena.Program(new(Arena.Id, task, [], method, card.Options.Canonical(card.Options.Bind([], method)), 1, data, "code", 2), "1.2.3");
+        Assert.Contains("#:package Winnow.Compute@1.2.3", program);
+        Assert.Contains("Threads: 2", program);
+        string interfaceName = program.Split("var method = (")[1].Split(")new")[0];
+        var made = Arena.Create(method, card.Options.Canonical(card.Options.Bind([], method)));
+        Assert.Contains(made.GetType().GetInterfaces(), i => i.IsGenericType && interfaceName.StartsWith($"IComputeMethod<{i.GetGenericArguments()[0].Name}, ", StringComparison.Ordinal));
+    }
+
+    [Theory, MemberData(nameof(Pairs))]
     public void A_stopped_trial_ends(string task, string method) =>
         Assert.ThrowsAny<OperationCanceledException>(() => Run(task, method, cancellation: new CancellationToken(canceled: true)));
 

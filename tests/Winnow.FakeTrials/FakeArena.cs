@@ -37,6 +37,8 @@ public sealed class FakeArena : Arena<TrialContext, Func<FakeOptions, TrialResul
     public override DataSummary Inspect(string? source, TaskCard task, object taskOptions, DataReading reading, CancellationToken cancellation) =>
         new(new(source ?? "nothing", "0", reading), "Nothing", "no rows", null);
 
+    public override string Program(Trial trial, string version) => throw new NotSupportedException();
+
     public override TrialResult Run(Trial trial, TrialContext context)
     {
         var options = (FakeOptions)this.Method(trial.Method).Options.Bind(trial.Options, trial.Method);

@@ -217,6 +217,8 @@ public sealed class HtmlReportTests : IDisposable
 
         public TrialResult Run(Trial trial, TrialContext context) => throw new NotSupportedException();
 
+        public string Program(Trial trial, string version) => throw new NotSupportedException();
+
         public IEnumerable<Prediction> Predict(string kept, string source, DataReading reading, CancellationToken cancellation) => throw new NotSupportedException();
     }
 }

@@ -65,6 +65,8 @@ public sealed class SyntheticArena : Arena<TrialContext, Func<TrialResult>>
 
     public override DataSummary Inspect(string? source, TaskCard task, object taskOptions, DataReading reading, CancellationToken cancellation) => throw new NotSupportedException();
 
+    public override string Program(Trial trial, string version) => throw new NotSupportedException();
+
     public override TrialResult Run(Trial trial, TrialContext context) => throw new NotSupportedException();
 
     private void Method(MethodKind kind, string id, string title, string[] tags) =>

@@ -174,7 +174,8 @@ internal static class CompareVerb
         {
             Console.WriteLine($"keep the winner:   winnow keep {winner.Done[0].Trial.Key[..8]} --out winner");
             Console.WriteLine($"its options:       winnow show {winner.Method.Id}");
-            Console.WriteLine($"on your own data:  winnow compare {arena.Id} --data FILE.csv");
+            if (arena.Task(winner.Task).Data is { } data)
+                Console.WriteLine($"on your own data:  winnow compare {arena.Id} {(winner.Task == arena.Tasks[0].Id ? "" : $"--task {winner.Task} ")}--data {data}");
         }
         return failed > 0 ? ExitCode.SomeFailed : ExitCode.Done;
     }

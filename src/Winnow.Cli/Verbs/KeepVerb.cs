@@ -4,7 +4,6 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using CsvHelper;
 using Winnow.Core;
-using Winnow.Learning;
 
 namespace Winnow.Cli.Verbs;
 
@@ -23,7 +22,7 @@ internal static class KeepVerb
             var (folder, found) = Find(parsed.GetValue(trial)!, parsed.GetValue(study));
             Write(folder, found, parsed.GetValue(outFolder)!.FullName);
             Console.WriteLine($"kept {found.Trial.Method} (seed {found.Trial.Seed}) in {parsed.GetValue(outFolder)!.FullName}");
-            Console.WriteLine($"use it:  winnow predict {parsed.GetValue(outFolder)} --data FILE");
+            Console.WriteLine(found.Outcome.Artefacts.Contains("kept.json") ? $"use it:  winnow predict {parsed.GetValue(outFolder)} --data FILE" : $"use it:  {Path.Combine(parsed.GetValue(outFolder)!.ToString(), "Use.cs")}");
         });
         return command;
     }
@@ -98,8 +97,8 @@ internal static class KeepVerb
     private static void Write(string study, FinishedTrial found, string target)
     {
         string artefacts = Runner.ArtefactFolder(study, found.Trial);
-        if (!File.Exists(Path.Combine(artefacts, "kept.json")))
-            throw InputException.At(artefacts, "no kept model", "the trial's artefacts", "Run the study again: its artefacts were removed.");
+        if (found.Outcome.Artefacts.FirstOrDefault(name => !File.Exists(Path.Combine(artefacts, name))) is { } missing)
+            throw InputException.At(artefacts, $"no {missing}", "the trial's artefacts", "Run the study again: its artefacts were removed.");
         if (Directory.Exists(target) && Directory.EnumerateFileSystemEntries(target).Any() || File.Exists(target))
             throw InputException.At(target, "a folder that is not empty", "a new folder", "Choose another with --out.");
         string temporary = $"{target.TrimEnd(Path.DirectorySeparatorChar)}.{Environment.ProcessId}.tmp";
@@ -108,7 +107,8 @@ internal static class KeepVerb
             Directory.CreateDirectory(temporary);
             foreach (string name in found.Outcome.Artefacts)
                 File.Copy(Path.Combine(artefacts, name), Path.Combine(temporary, name));
-            var card = Catalogue.Arena(found.Trial.Arena).Method(found.Trial.Method);
+            var arena = Catalogue.Arena(found.Trial.Arena);
+            var card = arena.Method(found.Trial.Method);
             WholeFile.Write(Path.Combine(temporary, "card.json"), JsonSerializer.Serialize(new
             {
                 card.Id,
@@ -125,18 +125,7 @@ internal static class KeepVerb
                 found.Trial.Key,
                 found.Outcome.Metrics,
             }, WinnowJson.Indented));
-            WholeFile.Write(Path.Combine(temporary, "Use.cs"), $$"""
-                // dotnet run Use.cs -- rows.csv
-                #:package Winnow.Continual@{{Catalogue.Version}}
-                #:package {{NativeTorch.Package.Id}}@{{NativeTorch.Package.Version}}
-                #:property PublishAot=false
-                using Winnow.Continual;
-
-                using var learner = KeptLearner.Load(".");
-                foreach (var prediction in learner.Predict(args[0]))
-                    Console.WriteLine($"{prediction.Row},{prediction.Label},{prediction.Confidence:F3}");
-
-                """);
+            WholeFile.Write(Path.Combine(temporary, "Use.cs"), arena.Program(found.Trial, Catalogue.Version));
             if (Directory.Exists(target))
                 Directory.Delete(target);
             Directory.Move(temporary, target);

@@ -48,7 +48,7 @@ internal static class AttentionKind
 
     public static IProblemKind Kind { get; } = new ProblemKind<AttentionProblem, float[], AttentionProblemOptions>
     {
-        Task = new("attention", "Softmax attention", "Queries, keys and values of several heads, drawn from normal distributions; asked for are the softmax-weighted values.", OptionsSchema.Of<AttentionProblemOptions>(), [Offer]) { Metrics = [.. Protocol.Cards, new("passes", "passes", "", Better.Lower, "times that a key's logits are gone over")] },
+        Task = new("attention", "Softmax attention", "Queries, keys and values of several heads, drawn from normal distributions; asked for are the softmax-weighted values.", OptionsSchema.Of<AttentionProblemOptions>(), [Offer]) { Data = null, Metrics = [.. Protocol.Cards, new("passes", "passes", "", Better.Lower, "times that a key's logits are gone over")] },
         Make = (_, o, random) => new(o.Heads, o.Length, o.Length, o.Width, o.Width,
             Values.Normal(random, (long)o.Heads * o.Length * o.Width, o.Sharpness), Values.Normal(random, (long)o.Heads * o.Length * o.Width, 1), Values.Normal(random, (long)o.Heads * o.Length * o.Width, 1)),
         Reference = Dense,

@@ -45,7 +45,7 @@ internal static class ContrastiveKind
 
     public static IProblemKind Kind { get; } = new ProblemKind<ContrastiveProblem, LossAndGradients, ContrastiveProblemOptions>
     {
-        Task = new("contrastive", "Contrastive loss of a large batch", "Pairs of unit vectors, each key partly its query; asked for are the symmetric contrastive loss and both gradients.", OptionsSchema.Of<ContrastiveProblemOptions>(), [Offer]),
+        Task = new("contrastive", "Contrastive loss of a large batch", "Pairs of unit vectors, each key partly its query; asked for are the symmetric contrastive loss and both gradients.", OptionsSchema.Of<ContrastiveProblemOptions>(), [Offer]) { Data = null },
         Make = (_, o, random) => Make(o, random),
         Reference = Dense,
         Error = LossAndGradients.Error,

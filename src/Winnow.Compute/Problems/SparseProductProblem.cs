@@ -60,6 +60,7 @@ internal static class SparseProductKind
     {
         Task = new("spgemm", "Product of sparse matrices", "A matrix with itself or its transpose: a Matrix Market file, or a random graph; asked for is the product in compressed rows, columns sorted.", OptionsSchema.Of<SparseProductOptions>(), [Offer])
         {
+            Data = "A.mtx",
             Metrics = [.. Protocol.Cards, new("intermediate_bytes", "intermediate", "bytes", Better.Lower, "bytes of partial products that are written to memory and read again"), new("compression", "compression", "", Better.Higher, "multiplications an entry of the product: a property of the problem"),
                 new("probes", "probes", "", Better.Lower, "slots looked at for each insertion into a hash table, for methods that have one")],
         },

@@ -66,6 +66,7 @@ internal static class SystemSequenceKind
     {
         Task = new("systems", "Many similar linear systems", "Partial differential equations with random coefficient fields, as the training sets of neural operators need; asked for is the solution of each.", OptionsSchema.Of<SystemSequenceOptions>(), [Offer])
         {
+            Data = null,
             Metrics = [.. Protocol.Cards, new("products", "products", "", Better.Lower, "products with a matrix for a system, on average; those that set up a recycled space are among them"), new("unsolved", "unsolved", "", Better.Lower, "systems that were not solved to the residual")],
         },
         Make = (_, o, random) => new(Fields(o, random), o.Side, Family(o.Equation), o.Residual),

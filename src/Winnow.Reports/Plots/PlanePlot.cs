@@ -4,7 +4,7 @@ using Winnow.Reports.Html;
 
 namespace Winnow.Reports.Plots;
 
-/// <summary>One metric against another, a point a method: better is up and to the right, whichever way the metrics count.</summary>
+/// <summary>One metric against another, a point a method: better is up and to the right, whichever way the metrics count. Under a roof, where there is one.</summary>
 internal static class PlanePlot
 {
     /// <summary>The figure for wide and for narrow screens; null when no row has both metrics.</summary>
@@ -14,45 +14,71 @@ internal static class PlanePlot
         var across = metrics.FirstOrDefault(m => m.Name == card.Across);
         if (up is null || across is null)
             return null;
-        var points = rows.Where(r => Has(r, up) && Has(r, across)).Select(r => (Row: r, X: Turned(r.Metrics[across.Name], across), Y: Turned(r.Metrics[up.Name], up))).ToList();
-        return points.Count == 0 ? null : Markup.Of($"""<div class="wide-only">{Sized(960, 460)}</div><div class="narrow-only">{Sized(350, 340)}</div>""");
+        var points = rows.Where(r => Has(r, up) && Has(r, across)).Select(r => (Row: r, X: r.Metrics[across.Name], Y: r.Metrics[up.Name])).ToList();
+        if (points.Count == 0)
+            return null;
+        double bytes = Roof("bytes_per_second") / 1e9, flops = Roof("flops_per_second") / 1e9;
+        return Markup.Of($"""<div class="wide-only">{Sized(960, 460)}</div><div class="narrow-only">{Sized(350, 340)}</div>""");
+
+        double Roof(string member) => card.Roof is null ? double.NaN : rows.SelectMany(r => SeriesData.Line(r.Row, $"{card.Roof}/{member}")).Select(p => p.Value.Mean).DefaultIfEmpty(double.NaN).Average();
 
         Markup Sized(int width, int height)
         {
             var space = new Margins(width > 500 ? 58 : 44, 16, 16, 48);
-            PlotScale x = Axis(points.Select(p => p.X), across, width > 500 ? 8 : 4), y = Axis(points.Select(p => p.Y), up, 6);
-            using var plot = new SvgPlot(width, height, space, x, y);
+            var (x, y) = (new Turned(points.Select(p => p.X), across, width > 500 ? 8 : 4), new Turned(points.Select(p => p.Y).Concat(double.IsNaN(flops) ? [] : [new Interval(flops, flops, flops)]), up, 6));
+            using var plot = new SvgPlot(width, height, space, x.Scale, y.Scale);
+            if (!double.IsNaN(flops + bytes))
+            {
+                // min(peak, bandwidth · intensity): its bend is at the intensity peak / bandwidth
+                double[] places = [.. x.Ends.Append(flops / bytes).Where(v => v >= x.Ends[0] && v <= x.Ends[1]).Order()];
+                plot.Line([.. places.Select(v => (x.At(v), Math.Max(y.Scale.Low, y.At(Math.Min(flops, v * bytes)))))], SvgPlot.Ink("front"), 1.5f);
+            }
             foreach (var p in points)
             {
                 var ink = plot.Ink(styles[p.Row]).WithAlpha(.55);
                 if (!double.IsNaN(p.X.HalfWidth))
-                    plot.Line([(Math.Max(x.Low, p.X.Low), p.Y.Mean), (Math.Min(x.High, p.X.High), p.Y.Mean)], ink, 1.25f);
+                    plot.Line([(x.Clamped(p.X.Low), y.At(p.Y.Mean)), (x.Clamped(p.X.High), y.At(p.Y.Mean))], ink, 1.25f);
                 if (!double.IsNaN(p.Y.HalfWidth))
-                    plot.Line([(p.X.Mean, Math.Max(y.Low, p.Y.Low)), (p.X.Mean, Math.Min(y.High, p.Y.High))], ink, 1.25f);
+                    plot.Line([(x.At(p.X.Mean), y.Clamped(p.Y.Low)), (x.At(p.X.Mean), y.Clamped(p.Y.High))], ink, 1.25f);
             }
             foreach (var p in points)
-                plot.Plot.Add.Marker(p.X.Mean, p.Y.Mean, styles[p.Row].Bound ? MarkerShape.OpenCircle : MarkerShape.FilledCircle, 8, plot.Ink(styles[p.Row]));
+                plot.Plot.Add.Marker(x.At(p.X.Mean), y.At(p.Y.Mean), styles[p.Row].Bound ? MarkerShape.OpenCircle : MarkerShape.FilledCircle, 8, plot.Ink(styles[p.Row]));
             plot.Axes(card.X, width > 500 ? card.Y : "");
             int longest = width > 500 ? 130 : 100;
             var order = points.OrderBy(p => !styles[p.Row].Highlighted).ToList();
-            var labels = LabelPlacement.Place([.. order.Select(p => (plot.Pixel(p.X.Mean, p.Y.Mean), TextFit.Shorten(p.Row.Row.Label, longest)))],
-                [.. points.Select(p => Area.Around(plot.Pixel(p.X.Mean, p.Y.Mean), 6))], new(space.Left + 2, space.Top - 10, width - 4, height - space.Bottom));
+            var labels = LabelPlacement.Place([.. order.Select(p => (plot.Pixel(x.At(p.X.Mean), y.At(p.Y.Mean)), TextFit.Shorten(p.Row.Row.Label, longest)))],
+                [.. points.Select(p => Area.Around(plot.Pixel(x.At(p.X.Mean), y.At(p.Y.Mean)), 6))], new(space.Left + 2, space.Top - 10, width - 4, height - space.Bottom));
             foreach (var (p, label) in order.Zip(labels))
                 if (label is { } at)
-                    plot.Tie(plot.Pixel(p.X.Mean, p.Y.Mean), at, TextFit.Shorten(p.Row.Row.Label, longest), styles[p.Row]);
+                    plot.Tie(plot.Pixel(x.At(p.X.Mean), y.At(p.Y.Mean)), at, TextFit.Shorten(p.Row.Row.Label, longest), styles[p.Row]);
             return plot.ToMarkup($"{card.Title}: {string.Join("; ", points.Select(p => $"{p.Row.Row.Label} {across.Title} {Format.Of(p.Row.Metrics[across.Name].Mean, across.Unit)}, {up.Title} {Format.Of(p.Row.Metrics[up.Name].Mean, up.Unit)}"))}", "plot");
         }
     }
 
     private static bool Has(ComparisonRow row, MetricCard metric) => row.Metrics.TryGetValue(metric.Name, out var value) && double.IsFinite(value.Mean);
 
-    /// <summary>A metric of which less is better, with its sign turned.</summary>
-    private static Interval Turned(Interval value, MetricCard metric) => metric.Better == Better.Higher ? value : new(-value.Mean, -value.High, -value.Low);
-
-    private static PlotScale Axis(IEnumerable<Interval> values, MetricCard metric, int count)
+    /// <summary>An axis along which better is further: that of a metric of which less is better is turned. Logarithmic where amounts differ much.</summary>
+    private sealed class Turned
     {
-        double sign = metric.Better == Better.Higher ? 1 : -1;
-        var scale = PlotScale.Linear(values.Select(v => sign * v.Mean), metric.Unit, count: count);
-        return sign > 0 ? scale : new(-scale.High, -scale.Low, false, [.. scale.Ticks.Select(t => (-t.At, t.Label))]);
+        private readonly PlotScale _straight;
+        private readonly double _sign;
+
+        public Turned(IEnumerable<Interval> values, MetricCard metric, int count)
+        {
+            double[] means = [.. values.Select(v => v.Mean)];
+            _sign = metric.Better == Better.Higher ? 1 : -1;
+            _straight = metric.Unit != "fraction" && means.All(v => v > 0) ? PlotScale.Amounts(means, metric.Unit, count) : PlotScale.Linear(means, metric.Unit, count: count);
+            Scale = _sign > 0 ? _straight : _straight with { Low = -_straight.High, High = -_straight.Low, Ticks = [.. _straight.Ticks.Select(t => (-t.At, t.Label))] };
+        }
+
+        public PlotScale Scale { get; }
+
+        /// <summary>The values at the two ends, the smaller first.</summary>
+        public double[] Ends => _straight.Logarithmic ? [Math.Pow(10, _straight.Low), Math.Pow(10, _straight.High)] : [_straight.Low, _straight.High];
+
+        public double At(double value) => _sign * _straight.At(value);
+
+        /// <summary>The place of the end of a whisker: no further than the axis reaches.</summary>
+        public double Clamped(double value) => _straight.Logarithmic && value <= 0 ? _sign > 0 ? Scale.Low : Scale.High : Math.Clamp(At(value), Scale.Low, Scale.High);
     }
 }
