@@ -8,13 +8,13 @@ internal static class FusemaxProbes
     public static Dictionary<string, GoldenArray> AttentionLatency(GoldenFile file)
     {
         var shapes = file.Input("shapes");
-        double[] sizes = shapes.Doubles;
+        long[] sizes = shapes.Integers;
         string[] names = file.Param<string[]>("shape_columns"), columns = file.Param<string[]>("columns");
         var array = new SpatialArray();
-        int count = (int)shapes.Shape[0];
+        int count = shapes.Shape[0];
         double[] results = [.. Enumerable.Range(0, count).SelectMany(i =>
         {
-            long Size(string name) => (long)sizes[i * names.Length + Array.IndexOf(names, name)];
+            long Size(string name) => sizes[i * names.Length + Array.IndexOf(names, name)];
             var shape = new AttentionShape(Size("B"), Size("H"), Size("E"), Size("F"), Size("M"), Size("P"));
             var full = array.Cost(AttentionDesign.Fusemax, shape);
             return columns.Select(c => c switch

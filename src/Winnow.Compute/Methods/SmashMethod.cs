@@ -9,12 +9,16 @@ namespace Winnow.Compute;
 public sealed record SmashMethodOptions
 {
     /// <summary>Version of the thesis.</summary>
-    [Description("version of the thesis: low-bits hashes by low bits with rows shared out beforehand; dynamic-tokens gives rows out as threads ask; fragmented-memory keeps tags and values apart")]
+    [Description("version of the thesis: static-rows hashes by low bits, rows shared out beforehand; work-tokens hashes by high bits, work given out as threads ask; fragmented-memory also keeps tags and values apart")]
     public SmashVersion Version { get; init; } = SmashVersion.FragmentedMemory;
 
     /// <summary>Whose the table is.</summary>
     [Description("private: each thread has a table of its own; atomic: all threads add to one, as in the thesis")]
     public SmashMode Mode { get; init; } = SmashMode.Private;
+
+    /// <summary>The hash function.</summary>
+    [Description("first slot of a key: thesis as its version says, low-bits, high-bits, or multiplicative, which no pattern of columns crowds")]
+    public SmashHash Hash { get; init; } = SmashHash.Thesis;
 
     /// <summary>Size of the scratchpad.</summary>
     [Range(1, 1 << 20), Description("kB of a window's table: the scratchpad, here a core's cache")]
@@ -43,7 +47,7 @@ public sealed class SmashMethod(SmashMethodOptions options) : IComputeMethod<Spa
     {
         ArgumentNullException.ThrowIfNull(problem);
         ArgumentNullException.ThrowIfNull(context);
-        var product = Smash.Multiply(problem.A, problem.B, new() { Version = options.Version, Mode = options.Mode, WindowBytes = options.WindowKilobytes << 10, Threads = context.Threads }, context.Scratch, context.Cancellation);
+        var product = Smash.Multiply(problem.A, problem.B, new() { Version = options.Version, Mode = options.Mode, Hash = options.Hash, WindowBytes = options.WindowKilobytes << 10, Threads = context.Threads }, context.Scratch, context.Cancellation);
         var s = product.Statistics;
         SparseWork.Count(context, problem, product.Matrix, s.IntermediateBytes);
         context.Work.Count("probes", s.Multiplications == 0 ? 0 : (double)s.Probes / s.Multiplications);

@@ -26,6 +26,22 @@ public enum SmashMode
     Atomic,
 }
 
+/// <summary>Which slot a key is looked for in first.</summary>
+public enum SmashHash
+{
+    /// <summary>As the version of the thesis says: low bits for V1, high bits for V2 and V3.</summary>
+    Thesis,
+
+    /// <summary>The low bits of the key: columns that are equal modulo the table collide.</summary>
+    LowBits,
+
+    /// <summary>The high bits: the table is nearly in order, and neighbouring columns collide.</summary>
+    HighBits,
+
+    /// <summary>The high bits of the key times an odd constant (Knuth): neither collides.</summary>
+    Multiplicative,
+}
+
 /// <summary>How <see cref="Smash"/> multiplies.</summary>
 public sealed record SmashOptions
 {
@@ -34,6 +50,9 @@ public sealed record SmashOptions
 
     /// <summary>Who uses a table.</summary>
     public SmashMode Mode { get; init; } = SmashMode.Private;
+
+    /// <summary>The hash function. On matrices whose entries crowd in few columns those of the thesis probe far more often.</summary>
+    public SmashHash Hash { get; init; } = SmashHash.Thesis;
 
     /// <summary>Number of threads.</summary>
     [Range(1, 1024)]

@@ -8,7 +8,9 @@ namespace Winnow.Numerics.Sparse;
 /// </summary>
 internal sealed unsafe class SmashTable<T>(SmashOptions options, int slots, int capacity, Scratch scratch) : IDisposable where T : unmanaged, IFloatingPointIeee754<T>
 {
-    private readonly bool _dense = options.Version == SmashVersion.FragmentedMemory, _shared = options.Mode == SmashMode.Atomic, _low = options.Version == SmashVersion.StaticRows;
+    private readonly bool _dense = options.Version == SmashVersion.FragmentedMemory, _shared = options.Mode == SmashMode.Atomic;
+    private readonly SmashHash _hash = options.Hash != SmashHash.Thesis ? options.Hash : options.Version == SmashVersion.StaticRows ? SmashHash.LowBits : SmashHash.HighBits;
+    private readonly int _free = 64 - BitOperations.Log2((uint)slots);
     private readonly Scratch.Block<Slot> _slots = scratch.Take<Slot>(options.Version == SmashVersion.FragmentedMemory ? 0 : slots);
     private readonly Scratch.Block<int> _places = scratch.Take<int>(options.Version == SmashVersion.FragmentedMemory ? slots : 0);
 
@@ -37,7 +39,14 @@ internal sealed unsafe class SmashTable<T>(SmashOptions options, int slots, int 
     /// <summary>Adds to the value of a key.</summary>
     public void Add(long key, T value, Smash.SmashLane lane)
     {
-        long slot = (_low ? key : key >> _shift) & (slots - 1), tag = key + 1;
+        const ulong OddNearGoldenRatio = 0x9E37_79B9_7F4A_7C15;
+        long slot = _hash switch
+        {
+            SmashHash.LowBits => key & (slots - 1),
+            SmashHash.HighBits => (key >> _shift) & (slots - 1),
+            _ => (long)((ulong)key * OddNearGoldenRatio >> _free) & (slots - 1),
+        };
+        long tag = key + 1;
         lane.Probes++;
         while (!(_dense ? AddDense(slot, tag, value, lane) : AddToSlot(_slots.Data + slot, tag, value)))
         {

@@ -14,7 +14,8 @@ public sealed class SmashTests
         from threads in (int[])[1, 3]
         from bytes in (int[])[256, 128 << 10]
         from symbolic in (bool[])[true, false]
-        select new SmashOptions { Version = version, Mode = mode, Threads = threads, WindowBytes = bytes, SymbolicPass = symbolic };
+        from hash in (SmashHash[])[SmashHash.Thesis, SmashHash.Multiplicative]
+        select new SmashOptions { Version = version, Mode = mode, Threads = threads, WindowBytes = bytes, SymbolicPass = symbolic, Hash = hash };
 
     [Fact]
     public void Private_tables_give_the_bits_of_the_definition_whatever_the_version_window_and_threads()
@@ -93,8 +94,10 @@ public sealed class SmashTests
         {
             var product = Smash.Multiply(a, b, options, cancellation: Cancellation);
             SparseCases.Same(expected, product.Matrix);
-            if (options is { Version: SmashVersion.StaticRows, WindowBytes: 128 << 10 })
+            if (options is { Version: SmashVersion.StaticRows, WindowBytes: 128 << 10, Hash: SmashHash.Thesis })
                 Assert.True(product.Statistics.Collisions > product.Statistics.Multiplications, $"{product.Statistics.Collisions} collisions");
+            if (options is { WindowBytes: 128 << 10, Hash: SmashHash.Multiplicative })
+                Assert.True(product.Statistics.Collisions < product.Statistics.Multiplications, $"{product.Statistics.Collisions} collisions");
         }
     }
 
