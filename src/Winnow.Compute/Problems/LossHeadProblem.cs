@@ -58,7 +58,8 @@ internal static class LossHeadKind
     public static IProblemKind Kind { get; } = new ProblemKind<LossHeadProblem, LossAndGradients, LossHeadOptions>
     {
         Task = new("loss-head", "Loss of a large vocabulary", "Embeddings of tokens and a classifier over a vocabulary whose classes are as frequent as words; asked for are the mean cross-entropy and both gradients.",
-            OptionsSchema.Of<LossHeadOptions>(), [Offer]) { Data = null, Metrics = [.. Protocol.Cards, new("skip_rate", "skipped", "fraction", Better.Higher, "share of the tiles of the backward pass that were left out because their gradient is too small to count")] },
+            OptionsSchema.Of<LossHeadOptions>(), [Offer])
+        { Data = null, Metrics = [.. Protocol.Cards, new("skip_rate", "skipped", "fraction", Better.Higher, "share of the tiles of the backward pass that were left out because their gradient is too small to count")] },
         Make = (_, o, random) => Make(o, random),
         Reference = Dense,
         Error = LossAndGradients.Error,
