@@ -24,13 +24,13 @@ public sealed class ContractTests : IDisposable
     /// <summary>Every method with every task it can run on.</summary>
     public static TheoryData<string, string> Pairs => [.. from task in Arena.Tasks from method in Arena.DefaultMethods(task) select (task.Id, method.Id)];
 
-    private (Dictionary<string, double> Metrics, List<TrialEvent> Events) Run(string task, string method, JsonObject? options = null, CancellationToken? cancellation = null)
+    private (Dictionary<string, double> Metrics, List<TrialEvent> Events) Run(string task, string method, JsonObject? options = null, CancellationToken? cancellation = null, JsonObject? methodOptions = null)
     {
         var card = Arena.Task(task);
         var bound = (ComputeOptions)card.Options.Bind(Merge(Small[task], new() { ["repeats"] = 1, ["warm-ups"] = 0 }, options ?? []), "task");
         var data = Arena.Inspect(null, card, bound, new(), TestContext.Current.CancellationToken);
         var methodCard = Arena.Method(method);
-        var trial = new Trial(Arena.Id, task, card.Options.Canonical(bound), method, methodCard.Options.Canonical(methodCard.Options.Bind([], method)), 1, data.Reference, "code", 1);
+        var trial = new Trial(Arena.Id, task, card.Options.Canonical(bound), method, methodCard.Options.Canonical(methodCard.Options.Bind(methodOptions ?? [], method)), 1, data.Reference, "code", 1);
         var events = new List<TrialEvent>();
         var result = Arena.Run(trial, new(1, _folder, events.Add, cancellation ?? TestContext.Current.CancellationToken));
         return (new(result.Metrics), events);
@@ -102,6 +102,15 @@ public sealed class ContractTests : IDisposable
         var error = Assert.Throws<Numerics.ScratchLimitException>(() => Run(task, method, new() { ["scratch-megabytes"] = 0.001 }));
         Assert.Contains("the limit is 1,000", error.Message);
         Run(task, method, new() { ["scratch-megabytes"] = scratch / 1e6 * (1 + 1e-9) });
+    }
+
+    [Fact] // a head that is sure: with bfloat16's filter tiles are left out, with none none
+    public void Cce_skips_tiles_by_its_filter_only()
+    {
+        JsonObject sure = new() { ["rows"] = 64, ["width"] = 256, ["vocabulary"] = 4096, ["peak"] = 24, ["tolerance"] = 1.0 };
+        Assert.Equal(0, Run("loss-head", "cce", sure).Metrics["skip_rate"]);
+        Assert.Equal(0, Run("loss-head", "cce", sure, methodOptions: new() { ["filter-epsilon"] = 0.000244 }).Metrics["skip_rate"]); // exact filters nothing
+        Assert.InRange(Run("loss-head", "cce", sure, methodOptions: new() { ["preset"] = "cce", ["filter-epsilon"] = 0.000244 }).Metrics["skip_rate"], 0.2, 0.999);
     }
 
     [Fact]

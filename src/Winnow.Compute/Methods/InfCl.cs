@@ -33,9 +33,9 @@ public sealed unsafe class InfCl(InfClOptions options) : IComputeMethod<Contrast
     internal static IReadOnlyList<Claim> Claims { get; } =
     [
         new() { Text = "Two orders of magnitude less memory for the loss than earlier memory-efficient ones (here: at most 1/50 of the full similarities').", Task = "contrastive", Metric = "scratch_bytes", Baseline = "dense-similarities", BaselineFactor = 0.02, Margin = 0,
-            TaskOptions = new() { ["pairs"] = 2048, ["repeats"] = 1, ["warm-ups"] = 0 } },
-        new() { Text = "At a comparable speed (here: at most twice the time of the full similarities at 2,048 pairs).", Task = "contrastive", Metric = "seconds", Baseline = "dense-similarities", BaselineFactor = 2, Margin = 0,
-            TaskOptions = new() { ["pairs"] = 2048, ["repeats"] = 3, ["warm-ups"] = 1 } },
+            TaskOptions = new() { ["pairs"] = 8192, ["repeats"] = 1, ["warm-ups"] = 0 } },
+        new() { Text = "At a comparable speed (here: at most twice the time of the full similarities at 4,096 pairs).", Task = "contrastive", Metric = "seconds", Baseline = "dense-similarities", BaselineFactor = 2, Margin = 0,
+            TaskOptions = new() { ["pairs"] = 4096, ["repeats"] = 3, ["warm-ups"] = 1 } },
     ];
 
     /// <inheritdoc/>
@@ -46,6 +46,8 @@ public sealed unsafe class InfCl(InfClOptions options) : IComputeMethod<Contrast
         var (rows, width, queries, keys, scale) = problem;
         float[] first = new float[queries.Length], second = new float[keys.Length];
         var settings = new ContrastiveOptions { Threads = context.Threads, KeyBlock = options.KeyBlock, QueryChunk = options.QueryChunk };
+        // labels and the log-sum-exps of both directions are arrays of the kernel's own
+        using var held = context.Scratch.Hold(3L * sizeof(float) * rows);
         double loss;
         fixed (float* q = queries, k = keys, dq = first, dk = second)
         {

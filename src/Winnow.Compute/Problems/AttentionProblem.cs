@@ -52,7 +52,7 @@ internal static class AttentionKind
         Make = (_, o, random) => new(o.Heads, o.Length, o.Length, o.Width, o.Width,
             Values.Normal(random, (long)o.Heads * o.Length * o.Width, o.Sharpness), Values.Normal(random, (long)o.Heads * o.Length * o.Width, 1), Values.Normal(random, (long)o.Heads * o.Length * o.Width, 1)),
         Reference = Dense,
-        Error = Values.RelativeDistance,
+        Error = Values.RelativeDistance<float>,
         Text = o => FormattableString.Invariant($"attention of {o.Heads} heads, {o.Length:N0} queries and keys of width {o.Width}"),
     };
 

@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
+using System.Numerics.Tensors;
 using Winnow.Core;
 
 namespace Winnow.Compute;
@@ -84,54 +85,41 @@ internal static class LossHeadKind
         return new(o.Rows, o.Width, o.Vocabulary, e, c, targets);
     }
 
-    /// <summary>The definition, in double precision, a row at a time.</summary>
+    /// <summary>The definition, in double precision: the logits of a row, its softmax, and its part of both gradients.</summary>
     internal static LossAndGradients Dense(LossHeadProblem problem, CancellationToken cancellation)
     {
-        var (rows, width, vocabulary, e, c, targets) = problem;
-        var first = new float[e.Length];
-        var second = new double[c.Length];
-        double loss = 0;
-        var gate = new Lock();
-        // each worker takes some classes of dC, and so recomputes the softmax of a row: the rows' normalisers come first
-        var normaliser = new double[rows];
-        Parallel.For(0, rows, new ParallelOptions { CancellationToken = cancellation }, i =>
+        var (rows, width, vocabulary, embeddings, classifier, targets) = problem;
+        double[] e = Array.ConvertAll(embeddings, x => (double)x), c = Array.ConvertAll(classifier, x => (double)x), first = new double[e.Length], second = new double[c.Length], normaliser = new double[rows];
+        double[] losses = new double[rows];
+        var parallel = new ParallelOptions { CancellationToken = cancellation };
+        Parallel.For(0, rows, parallel, i =>
         {
-            var logits = new double[vocabulary];
-            double max = double.NegativeInfinity, sum = 0;
+            var row = e.AsSpan(i * width, width);
+            double[] logits = new double[vocabulary];
             for (int v = 0; v < vocabulary; v++)
-                max = Math.Max(max, logits[v] = Dot(e, i, c, v, width));
-            for (int v = 0; v < vocabulary; v++)
-                sum += Math.Exp(logits[v] - max);
+                logits[v] = TensorPrimitives.Dot<double>(row, c.AsSpan(v * width, width));
+            double max = TensorPrimitives.Max<double>(logits), sum = 0;
+            foreach (double logit in logits)
+                sum += Math.Exp(logit - max);
             normaliser[i] = max + Math.Log(sum);
-            var gradient = new double[width];
+            losses[i] = normaliser[i] - logits[targets[i]];
+            var gradient = first.AsSpan(i * width, width);
             for (int v = 0; v < vocabulary; v++)
-            {
-                double g = Math.Exp(logits[v] - normaliser[i]) - (v == targets[i] ? 1 : 0);
-                for (int d = 0; d < width; d++)
-                    gradient[d] += g * c[(long)v * width + d];
-            }
-            for (int d = 0; d < width; d++)
-                first[(long)i * width + d] = (float)(gradient[d] / rows);
-            lock (gate)
-                loss += normaliser[i] - logits[targets[i]];
+                TensorPrimitives.MultiplyAdd(c.AsSpan(v * width, width), Gradient(logits[v], i, v), gradient, gradient);
         });
-        Parallel.For(0, vocabulary, new ParallelOptions { CancellationToken = cancellation }, v =>
+        // a worker owns rows of dC, and so makes its logits a second time
+        Parallel.For(0, vocabulary, parallel, v =>
         {
+            ReadOnlySpan<double> entry = c.AsSpan(v * width, width);
+            var gradient = second.AsSpan(v * width, width);
             for (int i = 0; i < rows; i++)
             {
-                double g = (Math.Exp(Dot(e, i, c, v, width) - normaliser[i]) - (v == targets[i] ? 1 : 0)) / rows;
-                for (int d = 0; d < width; d++)
-                    second[(long)v * width + d] += g * e[(long)i * width + d];
+                ReadOnlySpan<double> row = e.AsSpan(i * width, width);
+                TensorPrimitives.MultiplyAdd(row, Gradient(TensorPrimitives.Dot(row, entry), i, v), gradient, gradient);
             }
         });
-        return new(loss / rows, first, Array.ConvertAll(second, x => (float)x));
-    }
+        return new(losses.Average(), Array.ConvertAll(first, x => (float)x), Array.ConvertAll(second, x => (float)x));
 
-    private static double Dot(float[] x, int row, float[] y, int other, int width)
-    {
-        double sum = 0;
-        for (int d = 0; d < width; d++)
-            sum += (double)x[(long)row * width + d] * y[(long)other * width + d];
-        return sum;
+        double Gradient(double logit, int i, int v) => (Math.Exp(logit - normaliser[i]) - (v == targets[i] ? 1 : 0)) / rows;
     }
 }

@@ -66,7 +66,7 @@ internal static class SparseProductKind
         },
         Make = Make,
         Reference = Definition,
-        Error = (x, y) => x.Starts.SequenceEqual(y.Starts) && x.Indices.SequenceEqual(y.Indices) ? Distance(x.Values, y.Values) : double.PositiveInfinity,
+        Error = (x, y) => x.Starts.SequenceEqual(y.Starts) && x.Indices.SequenceEqual(y.Indices) ? Values.RelativeDistance(x.Values, y.Values) : double.PositiveInfinity,
         Data = (source, options) =>
         {
             var matrix = MatrixMarket.Read(source.Path!, source.Cancellation);
@@ -111,17 +111,6 @@ internal static class SparseProductKind
         hash.AppendData(MemoryMarshal.AsBytes(m.Indices.AsSpan()));
         hash.AppendData(MemoryMarshal.AsBytes(m.Values.AsSpan()));
         return Convert.ToHexStringLower(hash.GetHashAndReset());
-    }
-
-    private static double Distance(double[] x, double[] y)
-    {
-        double distance = 0, norm = 0;
-        for (int i = 0; i < x.Length; i++)
-        {
-            distance += (x[i] - y[i]) * (x[i] - y[i]);
-            norm += y[i] * y[i];
-        }
-        return distance == 0 ? 0 : Math.Sqrt(distance / norm);
     }
 
     /// <summary>The definition, a row at a time in a sorted table.</summary>

@@ -71,7 +71,7 @@ internal static class SystemSequenceKind
         },
         Make = (_, o, random) => new(Fields(o, random), o.Side, Family(o.Equation), o.Residual),
         Reference = Direct,
-        Error = (x, y) => x.Zip(y, (a, b) => Distance(a, b)).Max(),
+        Error = (x, y) => x.Zip(y, (a, b) => Values.RelativeDistance(a, b)).Max(),
         Text = o => FormattableString.Invariant($"{o.Systems:N0} {o.Equation} systems of {o.Side} × {o.Side} cells, fields {(o.Smooth ? "on a smooth path" : "drawn independently")}"),
     };
 
@@ -106,15 +106,4 @@ internal static class SystemSequenceKind
             return x;
         }),
     ];
-
-    private static double Distance(double[] x, double[] y)
-    {
-        double distance = 0, norm = 0;
-        for (int i = 0; i < x.Length; i++)
-        {
-            distance += (x[i] - y[i]) * (x[i] - y[i]);
-            norm += y[i] * y[i];
-        }
-        return distance == 0 ? 0 : Math.Sqrt(distance / norm);
-    }
 }

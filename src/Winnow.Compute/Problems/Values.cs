@@ -1,3 +1,4 @@
+using System.Numerics;
 using Winnow.Core;
 
 namespace Winnow.Compute;
@@ -15,16 +16,16 @@ internal static class Values
     }
 
     /// <summary>‖x − y‖₂ / ‖y‖₂; infinity for other lengths, NaN where x has one.</summary>
-    public static double RelativeDistance(float[] x, float[] y)
+    public static double RelativeDistance<T>(T[] x, T[] y) where T : INumber<T>
     {
         if (x.Length != y.Length)
             return double.PositiveInfinity;
         double distance = 0, norm = 0;
         for (int i = 0; i < x.Length; i++)
         {
-            double d = (double)x[i] - y[i];
+            double theirs = double.CreateChecked(y[i]), d = double.CreateChecked(x[i]) - theirs;
             distance += d * d;
-            norm += (double)y[i] * y[i];
+            norm += theirs * theirs;
         }
         return distance == 0 ? 0 : Math.Sqrt(distance / norm);
     }
