@@ -42,6 +42,19 @@ public sealed partial class ExampleTests
     }
 
     [Fact]
+    public async Task Multiply_sparse_names_its_kernels_for_a_file_and_for_a_random_graph()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("a.mtx", "%%MatrixMarket matrix coordinate real general\n2 3 3\n1 1 2\n1 3 1\n2 3 4\n");
+        string file = (await Terminal.DotnetAsync(Repository.Root, ["run", "-c", Repository.Configuration, "examples/multiply-sparse.cs", folder["a.mtx"]])).OrFail();
+        Assert.Contains("2 x 3, 3 entries: A·Aᵀ has 4, of 5 multiplications", file, StringComparison.Ordinal);
+        string graph = (await Terminal.DotnetAsync(Repository.Root, ["run", "-c", Repository.Configuration, "examples/multiply-sparse.cs"])).OrFail();
+        Assert.Contains("4,096 x 4,096", graph, StringComparison.Ordinal);
+        Assert.Contains("Dense: ", graph, StringComparison.Ordinal);
+        Assert.Contains("symmetric: True", graph, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Fit_a_huge_vocabulary_learns_under_a_limit_that_logits_break()
     {
         string output = (await Terminal.DotnetAsync(Repository.Root, ["run", "-c", Repository.Configuration, "examples/fit-a-huge-vocabulary.cs", "12"])).OrFail();
@@ -58,7 +71,7 @@ public sealed partial class ExampleTests
     public void Every_example_is_run_by_a_test_and_says_how_to_run_it()
     {
         string[] examples = [.. Repository.FilesWith(".cs").Where(f => f.StartsWith("examples/", StringComparison.Ordinal))];
-        Assert.Equal(["examples/fit-a-huge-vocabulary.cs", "examples/invoice-stream.cs", "examples/keep-and-predict.cs", "examples/replay-in-five-lines.cs", "examples/solve-many-systems.cs"], examples);
+        Assert.Equal(["examples/fit-a-huge-vocabulary.cs", "examples/invoice-stream.cs", "examples/keep-and-predict.cs", "examples/multiply-sparse.cs", "examples/replay-in-five-lines.cs", "examples/solve-many-systems.cs"], examples);
         Assert.All(examples, e => Assert.Contains($"dotnet run -c Release {e}", File.ReadLines(Repository.FullPath(e)).First()));
     }
 
