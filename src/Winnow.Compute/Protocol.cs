@@ -15,7 +15,7 @@ internal static class Protocol
         new("seconds", "time", "seconds", Better.Lower, "median over the measured runs of the wall time of one run, after warm-up, with the threads of the trial"),
         new("scratch_bytes", "scratch", "bytes", Better.Lower, "peak of the temporary memory beyond problem and answer, counted by the allocator that all of it goes through"),
         new("error", "error", "", Better.Lower, "relative distance of the answer from the reference in the problem's norm; beyond task.tolerance the trial fails"),
-        new("flops", "operations", "", Better.Lower, "floating-point operations of one run, counted by the method"),
+        new("flops", "operations", "", Better.Lower, "floating-point operations of one run, counted by the method; of an iterative solver estimated from its products"),
         new("traffic_bytes", "traffic", "bytes", Better.Lower, "bytes between memory and processor of one run if a tile stays in the cache, counted by the method"),
         new("intensity", "intensity", "flop/byte", Better.Higher, "flops / traffic_bytes: the place on the roofline"),
         new("gflops", "speed", "Gflop/s", Better.Higher, "flops / seconds / 10⁹"),

@@ -42,7 +42,7 @@ public sealed class AdaptiveProduct(AdaptiveProductOptions options) : IComputeMe
     public CostEstimate? Predict(SparseProductProblem problem) => new(2.0 * problem.Multiplications, null);
 }
 
-/// <summary>A textbook product of <see cref="SparseProducts"/>. Its intermediate storage counts as scratch.</summary>
+/// <summary>A textbook product of <see cref="SparseProducts"/>. Its intermediate storage counts as scratch, though only when it is done and known.</summary>
 /// <param name="multiply">The product.</param>
 public sealed class TextbookProduct(Func<SparseMatrix<double>, SparseMatrix<double>, CancellationToken, PlainProduct<double>> multiply) : IComputeMethod<SparseProductProblem, SparseMatrix<double>>
 {
