@@ -38,11 +38,12 @@ public static class LifelongTaxonomy
     /// <summary>The groups of techniques.</summary>
     public static IReadOnlyList<TechniqueGroup> Groups { get; } =
     [
-        new("replay", "old rows, stored or generated, are learned again", ["replay", "generated replay"]),
+        new("replay", "old rows, stored or generated, are learned again", ["replay", "generated replay", "generative"]),
         new("regularisation", "old weights or answers are held", ["regularisation", "distillation", "gradient projection", "freezing"]),
-        new("architecture", "tasks have parameters of their own", ["architecture", "adapters", "expansion", "masks"]),
+        new("architecture", "tasks have parameters of their own", ["architecture", "adapters", "expansion", "masks", "hypernetwork", "experts"]),
         new("retrieval", "knowledge is kept beside the model and looked up", ["retrieval", "prototypes"]),
         new("data selection", "what is learned is chosen", ["data selection"]),
+        new("representation", "features or answers are trained towards something that lasts", ["contrastive", "fixed head", "recurring"]),
         new("repair", "the model is mended after or between tasks", ["repair", "pre-trained"]),
         new("bounds", "what others are measured against", ["lower-bound", "upper-bound"]),
     ];

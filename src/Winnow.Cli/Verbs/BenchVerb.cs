@@ -45,7 +45,7 @@ internal static class BenchVerb
                 ["machine"] = System.Text.Json.JsonSerializer.SerializeToNode(Machine.Here(), WinnowJson.Options),
                 ["commit"] = Catalogue.Commit,
                 ["cases"] = new JsonArray([.. results.Select(r => r.ToJson())]),
-            }.ToJsonString(WinnowJson.Indented));
+            }.ToJsonString(WinnowJson.Indented) + "\n");
         return results.Any(r => r.Met == false) ? ExitCode.SomeFailed : ExitCode.Done;
     }
 
