@@ -43,6 +43,44 @@ public static class MatrixMarket
         });
     }
 
+    /// <summary>Reads a vector: a file in array form with one column, as right sides come beside their matrices. Cost: O(rows).</summary>
+    /// <inheritdoc cref="Read(string, CancellationToken)"/>
+    public static double[] ReadVector(string path, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        if (Directory.Exists(path))
+            throw InputFile.IsFolder(path);
+        return InputFile.Reading(path, () =>
+        {
+            using var stream = InputFile.Open(path).Stream;
+            return ReadVector(stream, path, ReadLimits.Here, cancellation);
+        });
+    }
+
+    internal static double[] ReadVector(Stream stream, string where, ReadLimits limits, CancellationToken cancellation)
+    {
+        using var lines = new Lines(stream, where);
+        string banner = lines.First();
+        if (banner.ToLowerInvariant().Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries) is not ["%%matrixmarket", "matrix", "array", "real" or "double" or "integer", "general"])
+            throw InputException.At(lines.Where, Excerpt.Of(banner), "'%%MatrixMarket matrix array real|integer general'", "Write the right side as a dense vector in array form.");
+        string sizes = lines.Next() ?? throw InputException.At(lines.Where, "the end of the file", "a line with the numbers of rows and columns", Whole);
+        lines.SizeLine = lines.Number;
+        Span<Range> parts = stackalloc Range[4];
+        if (Split(sizes, parts) != 2 || !int.TryParse(sizes.AsSpan()[parts[0]], NumberStyles.None, CultureInfo.InvariantCulture, out int rows) || sizes.AsSpan()[parts[1]] is not "1")
+            throw InputException.At(lines.Where, Excerpt.Of(sizes), "the number of rows, and 1 column", "One right side a file.");
+        var values = new GrowingArray<double>(where, limits);
+        for (int i = 0; i < rows; i++)
+        {
+            if (i % 4096 == 0)
+                cancellation.ThrowIfCancellationRequested();
+            string line = lines.Next() ?? throw InputException.At(lines.Where, $"the end of the file after {Excerpt.Of(i)} numbers", $"{Excerpt.Of(rows)} numbers, as line {lines.SizeLine} says", Whole);
+            values.Add(Value(line.AsSpan().Trim(), lines));
+        }
+        if (lines.Next() is { } more)
+            throw InputException.At(lines.Where, $"{Excerpt.Of(more)} after the last number", $"{Excerpt.Of(rows)} numbers, as line {lines.SizeLine} says", "Correct the number of rows on that line.");
+        return values.Filled.ToArray();
+    }
+
     internal static MatrixMarketData Read(Stream stream, string where, ReadLimits limits, CancellationToken cancellation)
     {
         using var lines = new Lines(stream, where);

@@ -74,6 +74,24 @@ public sealed class MatrixMarketTests : IDisposable
     public void What_is_wrong_is_said_with_the_line(string text, params string[] parts) => Scratch.Refused(() => Read(text), [.. parts, "m.mtx"]);
 
     [Fact]
+    public void A_vector_in_array_form_is_read() =>
+        Assert.Equal([1, -2.5, 3e-4], MatrixMarket.ReadVector(_scratch.Write("b.mtx", "%%MatrixMarket matrix array real general\n% a comment\n3 1\n1\n -2.5 \r\n3e-4\n"), Cancellation));
+
+    [Theory]
+    [InlineData("", "an empty file")]
+    [InlineData("%%MatrixMarket matrix coordinate real general\n", "line 1", "matrix array")]
+    [InlineData("%%MatrixMarket matrix array complex general\n", "line 1", "matrix array")]
+    [InlineData("%%MatrixMarket matrix array real general\n", "line 2: found the end of the file")]
+    [InlineData("%%MatrixMarket matrix array real general\n3 2\n", "line 2: found '3 2'", "1 column")]
+    [InlineData("%%MatrixMarket matrix array real general\n-3 1\n", "line 2: found '-3 1'")]
+    [InlineData("%%MatrixMarket matrix array real general\n3 1\n1\n2\n", "line 5: found the end of the file after 2 numbers", "3 numbers, as line 2 says")]
+    [InlineData("%%MatrixMarket matrix array real general\n2000000000 1\n1\n", "after 1 numbers")]
+    [InlineData("%%MatrixMarket matrix array real general\n1 1\n1\n2\n", "line 4: found '2' after the last number")]
+    [InlineData("%%MatrixMarket matrix array real general\n2 1\n1 2\n", "line 3: found the value '1 2'")]
+    public void What_is_wrong_with_a_vector_is_said_with_the_line(string text, params string[] parts) =>
+        Scratch.Refused(() => MatrixMarket.ReadVector(_scratch.Write("b.mtx", text), Cancellation), [.. parts, "b.mtx"]);
+
+    [Fact]
     public void Missing_files_folders_and_endless_lines_are_refused()
     {
         Scratch.Refused(() => MatrixMarket.Read(_scratch.Path("no.mtx"), Cancellation), "found nothing");

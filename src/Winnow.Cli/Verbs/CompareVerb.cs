@@ -44,7 +44,7 @@ internal static class CompareVerb
                 Reading = new(parsed.GetValue(label), parsed.GetValue(header), parsed.GetValue(domain)),
                 Seeds = Study.ParseSeeds(parsed.GetValue(seeds)!),
                 Threads = Study.ParseCount("--threads", parsed.GetValue(threads)!),
-                Set = [.. parsed.GetValue(set)!.Select(s => s.Split('=', 2) is [var k, var v] ? KeyValuePair.Create(k, v) : throw InputException.At("--set", $"'{s}'", "OWNER.OPTION=VALUE", "For instance --set task.epochs=2."))],
+                Set = Settings(parsed.GetValue(set)!),
                 TotalSeconds = most.Seconds,
                 Limits = each with { MemoryBytes = each.MemoryBytes ?? most.MemoryBytes },
             }, Settings(parsed), cancellation);
@@ -93,6 +93,10 @@ internal static class CompareVerb
         });
         return command;
     }
+
+    /// <summary>What <c>--set</c> gives.</summary>
+    public static IReadOnlyList<KeyValuePair<string, string>> Settings(IEnumerable<string> set) =>
+        [.. set.Select(s => s.Split('=', 2) is [var k, var v] ? KeyValuePair.Create(k, v) : throw InputException.At("--set", $"'{s}'", "OWNER.OPTION=VALUE", "For instance --set task.epochs=2."))];
 
     private static Argument<string?> Folder() => new("folder") { Arity = ArgumentArity.ZeroOrOne, Description = "the study's folder; default the latest in ./winnow-runs" };
 

@@ -4,7 +4,7 @@ using Winnow.Data;
 
 namespace Winnow.Cli.Verbs;
 
-/// <summary><c>winnow data list | get NAME | check PATH</c>.</summary>
+/// <summary><c>winnow data list | get NAME | check PATH | solve</c>.</summary>
 internal static class DataVerb
 {
     public static Command Make()
@@ -40,7 +40,7 @@ internal static class DataVerb
             Console.WriteLine($"sha-256 {data.Hash}");
             return Task.FromResult(ExitCode.Done);
         });
-        return new Command("data", "Lists, downloads and checks data sets.") { list, get, check };
+        return new Command("data", "Lists, downloads, checks and makes data sets.") { list, get, check, SolveVerb.Make() };
     }
 
     /// <summary>A line for every tenth of a file, on the error stream.</summary>

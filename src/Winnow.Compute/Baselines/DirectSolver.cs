@@ -11,14 +11,16 @@ public sealed class DirectSolver : IComputeMethod<SystemSequenceProblem, double[
         ArgumentNullException.ThrowIfNull(problem);
         ArgumentNullException.ThrowIfNull(context);
         var solutions = new double[problem.Fields.Count][];
+        double band = 0;
         for (int i = 0; i < solutions.Length; i++)
         {
             context.Cancellation.ThrowIfCancellationRequested();
             var (matrix, right) = problem.Family.Build(problem.Fields[i], problem.Side);
             using var factors = new BandedLu(matrix, context.Scratch);
             factors.Solve(right, solutions[i] = new double[right.Length]);
+            band = Math.Max(band, factors.Band);
         }
-        double unknowns = solutions[0].Length, band = problem.Side;
+        double unknowns = solutions[0].Length;
         context.Work.Flops = solutions.Length * (4 * unknowns * band * band + 6 * unknowns * band);
         context.Work.Bytes = solutions.Length * unknowns * 8 * 3 * band * 2;
         context.Work.Count("products", 0);

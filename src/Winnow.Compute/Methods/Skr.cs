@@ -96,21 +96,8 @@ public sealed class Skr : IComputeMethod<SystemSequenceProblem, double[][]>
     {
         ArgumentNullException.ThrowIfNull(problem);
         ArgumentNullException.ThrowIfNull(context);
-        var sequence = new SequenceOptions
-        {
-            Krylov = new() { Restart = _options.Restart, Recycled = _recycled, Tolerance = problem.Tolerance },
-            Ordering = _ordering,
-            AcrossSystems = _across,
-            Threads = context.Threads,
-            Preconditioner = _options.Preconditioner switch
-            {
-                PreconditionerKind.Jacobi => Preconditioner.Jacobi,
-                PreconditionerKind.Ilu => Preconditioner.Ilu0,
-                PreconditionerKind.Ssor => a => Preconditioner.Ssor(a),
-                _ => (Func<SparseMatrix<double>, IPreconditioner>?)null,
-            },
-        };
-        int[] order = SystemSequence.Order(problem.Fields, problem.Side, _ordering, context.Cancellation);
+        var sequence = Sequence(_options, problem.Tolerance, context.Threads, _recycled, _across);
+        int[] order = Order(problem.Fields, problem.Side, _ordering, context.Cancellation);
         var solutions = new double[problem.Fields.Count][];
         long products = 0;
         int unsolved = 0;
@@ -128,4 +115,25 @@ public sealed class Skr : IComputeMethod<SystemSequenceProblem, double[][]>
         context.Work.Count("unsolved", unsolved);
         return solutions;
     }
+
+    /// <summary>The order in which to solve.</summary>
+    internal static int[] Order(IReadOnlyList<double[]> fields, int side, FieldOrdering ordering, CancellationToken cancellation) => ordering == FieldOrdering.GrayCode && side == 0
+        ? throw InputException.At("skr.ordering", "gray-code", "systems on a grid, whose fields it compresses", "Choose greedy for systems from files.")
+        : SystemSequence.Order(fields, side, ordering, cancellation);
+
+    /// <summary>How the kernels are to solve a sequence.</summary>
+    internal static SequenceOptions Sequence(GcroDrOptions options, double tolerance, int threads, int? recycled = null, bool across = true) => new()
+    {
+        Krylov = new() { Restart = options.Restart, Recycled = recycled ?? options.Recycled, Tolerance = tolerance },
+        AcrossSystems = across,
+        Ordering = (options as SkrOptions)?.Ordering ?? FieldOrdering.AsGiven,
+        Threads = threads,
+        Preconditioner = options.Preconditioner switch
+        {
+            PreconditionerKind.Jacobi => Preconditioner.Jacobi,
+            PreconditionerKind.Ilu => Preconditioner.Ilu0,
+            PreconditionerKind.Ssor => a => Preconditioner.Ssor(a),
+            _ => (Func<SparseMatrix<double>, IPreconditioner>?)null,
+        },
+    };
 }

@@ -1,5 +1,7 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using Winnow.Core;
 using Winnow.Numerics.Krylov;
 
@@ -7,7 +9,7 @@ namespace Winnow.Compute;
 
 /// <summary>Many similar linear systems: one for each field.</summary>
 /// <param name="Fields">Coefficient fields, side × side values each.</param>
-/// <param name="Side">Cells along a side.</param>
+/// <param name="Side">Cells along a side; 0 for systems that belong to no grid.</param>
 /// <param name="Family">Makes the system of a field.</param>
 /// <param name="Tolerance">Largest residual of a solution, relative to its right side.</param>
 public sealed record SystemSequenceProblem(IReadOnlyList<double[]> Fields, int Side, ProblemFamily Family, double Tolerance);
@@ -66,14 +68,34 @@ internal static class SystemSequenceKind
     {
         Task = new("systems", "Many similar linear systems", "Partial differential equations with random coefficient fields, as the training sets of neural operators need; asked for is the solution of each.", OptionsSchema.Of<SystemSequenceOptions>(), [Offer])
         {
-            Data = null,
+            Data = "FOLDER",
             Metrics = [.. Protocol.Cards, new("products", "products", "", Better.Lower, "products with a matrix for a system, on average; those that set up a recycled space are among them"), new("unsolved", "unsolved", "", Better.Lower, "systems that were not solved to the residual")],
         },
-        Make = (_, o, random) => new(Fields(o, random), o.Side, Family(o.Equation), o.Residual),
+        Make = (source, o, random) => Problem(source.Path, o, random, source.Cancellation),
+        Data = (source, options) =>
+        {
+            var files = SystemFiles.Read(source.Path!, source.Cancellation);
+            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            foreach (double[] field in files.Fields)
+                hash.AppendData(MemoryMarshal.AsBytes(field.AsSpan()));
+            var (first, _) = files.Family.Build(files.Fields[0], 0);
+            hash.AppendData(MemoryMarshal.AsBytes(first.Indices.AsSpan()));
+            string text = FormattableString.Invariant($"{files.Names.Count:N0} systems of {files.Size:N0} unknowns and {first.Entries:N0} entries, {files.RightSides:N0} with a right side of their own, else ones");
+            return new(new(Path.GetFullPath(source.Path!), Convert.ToHexStringLower(hash.GetHashAndReset()), source.Reading), Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(source.Path!))), text, null);
+        },
         Reference = Direct,
         Error = (x, y) => x.Zip(y, (a, b) => Values.RelativeDistance(a, b)).Max(),
         Text = o => FormattableString.Invariant($"{o.Systems:N0} {o.Equation} systems of {o.Side} × {o.Side} cells, fields {(o.Smooth ? "on a smooth path" : "drawn independently")}"),
     };
+
+    /// <summary>The systems of a folder, or generated ones.</summary>
+    public static SystemSequenceProblem Problem(string? folder, SystemSequenceOptions o, SeededRandom random, CancellationToken cancellation)
+    {
+        if (folder is null)
+            return new(Fields(o, random), o.Side, Family(o.Equation), o.Residual);
+        var files = SystemFiles.Read(folder, cancellation);
+        return new(files.Fields, 0, files.Family, o.Residual);
+    }
 
     private static double[][] Fields(SystemSequenceOptions o, SeededRandom random)
     {

@@ -39,6 +39,9 @@ public sealed unsafe class BandedLu : IDisposable
             Eliminate(k);
     }
 
+    /// <summary>Diagonals below the main one, or above it if those are more.</summary>
+    public int Band => Math.Max(_lower, _upper);
+
     /// <summary>Solves A·x = b.</summary>
     /// <param name="b">The right side.</param>
     /// <param name="x">The solution; may be the same memory.</param>

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Winnow.Numerics.Sparse;
 
 namespace Winnow.Numerics.Krylov;
@@ -85,60 +86,78 @@ public static class SystemSequence
         TimeSpan ordering = clock.GetElapsedTime(start);
         start = clock.GetTimestamp();
         var solved = new SolvedSystem[fields.Count];
-        int pieces = Math.Min(options.Threads, Math.Max(1, order.Length)), done = 0;
-        if (pieces == 1)
-            Piece(0);
-        else
+        int done = 0;
+        foreach (var system in Along(fields, side, family, order, options, scratch, cancellation))
         {
-            try
-            {
-                Parallel.For(0, pieces, new ParallelOptions { MaxDegreeOfParallelism = pieces, CancellationToken = cancellation }, Piece);
-            }
-            catch (AggregateException e) when (e.InnerExceptions.All(i => i is ArgumentException))
-            {
-                throw e.InnerExceptions[0];
-            }
+            solved[system.Index] = system;
+            progress?.Report(++done);
         }
         return new(solved, order, ordering, clock.GetElapsedTime(start));
-
-        void Piece(int piece)
-        {
-            int first = (int)((long)piece * order.Length / pieces), end = (int)((long)(piece + 1) * order.Length / pieces);
-            foreach (var system in Along(fields, side, family, order[first..end], options, scratch, cancellation))
-            {
-                solved[system.Index] = system;
-                progress?.Report(Interlocked.Increment(ref done));
-            }
-        }
     }
 
-    /// <summary>Solves systems one after the other, each when it is asked for, so that a sequence of any length can be written away as it is solved.</summary>
+    /// <summary>Solves systems one after the other, so that a sequence of any length can be written away as it is solved: no more than a few a thread wait to be asked for.</summary>
     /// <param name="fields">Square fields of one grid, row by row.</param>
     /// <param name="side">Rows and columns of a field.</param>
     /// <param name="family">What system a field gives.</param>
-    /// <param name="order">Which fields, and in which order.</param>
-    /// <param name="options">How; its ordering and threads are not looked at.</param>
-    /// <param name="scratch">Where the solver's memory comes from.</param>
+    /// <param name="order">Which fields, and in which order; with several threads each walks a piece of it, and what they solve comes as it is ready.</param>
+    /// <param name="options">How; its ordering is not looked at.</param>
+    /// <param name="scratch">Where the solvers' memory comes from.</param>
     /// <param name="cancellation">Looked at in every step of every solve.</param>
-    public static IEnumerable<SolvedSystem> Along(IReadOnlyList<double[]> fields, int side, ProblemFamily family, IEnumerable<int> order, SequenceOptions options, Scratch? scratch = null, CancellationToken cancellation = default)
+    /// <exception cref="ArgumentException">A field, a system or an option is refused; thrown while the sequence is walked.</exception>
+    public static IEnumerable<SolvedSystem> Along(IReadOnlyList<double[]> fields, int side, ProblemFamily family, IReadOnlyList<int> order, SequenceOptions options, Scratch? scratch = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(fields);
         ArgumentNullException.ThrowIfNull(family);
         ArgumentNullException.ThrowIfNull(order);
         ArgumentNullException.ThrowIfNull(options);
-        return Iterate();
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Threads, 1);
+        int pieces = Math.Min(options.Threads, Math.Max(1, order.Count));
+        return pieces == 1 ? Walk(order, cancellation) : Together();
 
-        IEnumerable<SolvedSystem> Iterate()
+        IEnumerable<SolvedSystem> Walk(IEnumerable<int> piece, CancellationToken stop)
         {
             using var solver = new GcroDr(options.Krylov, scratch);
-            foreach (int index in order)
+            foreach (int index in piece)
             {
                 var (matrix, b) = family.Build(fields[index], side);
                 var x = new double[b.Length];
                 if (!options.AcrossSystems)
                     solver.Forget();
-                var report = solver.Solve(matrix, b, x, options.Preconditioner?.Invoke(matrix), cancellation);
+                var report = solver.Solve(matrix, b, x, options.Preconditioner?.Invoke(matrix), stop);
                 yield return new(index, x, report);
+            }
+        }
+
+        IEnumerable<SolvedSystem> Together()
+        {
+            using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            using var solved = new BlockingCollection<SolvedSystem>(2 * pieces);
+            var all = Task.WhenAll(Enumerable.Range(0, pieces).Select(p => Task.Factory.StartNew(() => Piece(p), stop.Token, TaskCreationOptions.LongRunning, TaskScheduler.Default)));
+            var end = all.ContinueWith(_ => solved.CompleteAdding(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            try
+            {
+                foreach (var system in solved.GetConsumingEnumerable(CancellationToken.None))
+                    yield return system;
+                all.GetAwaiter().GetResult(); // what a piece threw
+            }
+            finally
+            {
+                stop.Cancel();
+                end.GetAwaiter().GetResult();
+            }
+
+            void Piece(int piece)
+            {
+                try
+                {
+                    foreach (var system in Walk(order.Skip((int)((long)piece * order.Count / pieces)).Take((int)((long)(piece + 1) * order.Count / pieces) - (int)((long)piece * order.Count / pieces)), stop.Token))
+                        solved.Add(system, stop.Token);
+                }
+                catch
+                {
+                    stop.Cancel(); // one that fails ends the others
+                    throw;
+                }
             }
         }
     }

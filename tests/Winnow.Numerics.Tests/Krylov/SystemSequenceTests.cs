@@ -84,6 +84,19 @@ public sealed class SystemSequenceTests
 
     [Theory]
     [InlineData(1)]
+    [InlineData(3)]
+    public void Whoever_stops_taking_leaves_nothing_running_and_no_memory_held(int threads)
+    {
+        var scratch = new Scratch();
+        double[][] fields = Smooth(8, 40);
+        int taken = SystemSequence.Along(fields, 8, ProblemFamily.Darcy, [.. Enumerable.Range(0, 40)], new() { Threads = threads }, scratch, TestContext.Current.CancellationToken).Take(2).Count();
+        Assert.Equal(2, taken);
+        Assert.True(scratch.PeakBytes > 0);
+        Assert.Equal(0, scratch.LiveBytes);
+    }
+
+    [Theory]
+    [InlineData(1)]
     [InlineData(2)]
     public void Bad_fields_and_cancellation_end_a_sequence(int threads)
     {
