@@ -26,13 +26,16 @@ public static class Format
     /// <summary>E.g. <c>12.3 MB</c>.</summary>
     public static string Bytes(double value) => double.IsNaN(value) ? "–" : Scaled(value, 1000, ["B", "kB", "MB", "GB", "TB"]);
 
-    /// <summary>E.g. <c>1.2 s</c>, <c>35 ms</c>, <c>2.5 min</c>.</summary>
+    /// <summary>E.g. <c>1.24 s</c>, <c>35 ms</c>, <c>2.5 min</c>.</summary>
     public static string Seconds(double value) => value switch
     {
         double.NaN => "–",
         0 => "0 s",
+        < 0 => "-" + Seconds(-value),
         < 0.9995e-3 => string.Create(CultureInfo.InvariantCulture, $"{value * 1e6:F0} µs"),
-        < 0.0995 => string.Create(CultureInfo.InvariantCulture, $"{value * 1e3:F0} ms"),
+        < 0.009995 => string.Create(CultureInfo.InvariantCulture, $"{value * 1e3:F2} ms"),
+        < 0.9995 => string.Create(CultureInfo.InvariantCulture, $"{value * 1e3:F0} ms"),
+        < 9.995 => string.Create(CultureInfo.InvariantCulture, $"{value:F2} s"),
         < 99.95 => string.Create(CultureInfo.InvariantCulture, $"{value:F1} s"),
         < 5997 => string.Create(CultureInfo.InvariantCulture, $"{value / 60:F1} min"),
         _ => string.Create(CultureInfo.InvariantCulture, $"{value / 3600:F1} h"),

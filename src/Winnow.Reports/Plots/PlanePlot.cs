@@ -24,7 +24,7 @@ internal static class PlanePlot
 
         Markup Sized(int width, int height)
         {
-            var space = new Margins(width > 500 ? 58 : 44, 16, 16, 48);
+            var space = new Margins(width > 500 ? 72 : 44, 16, 16, 48);
             var (x, y) = (new Turned(points.Select(p => p.X), across, width > 500 ? 8 : 4), new Turned(points.Select(p => p.Y).Concat(double.IsNaN(flops) ? [] : [new Interval(flops, flops, flops)]), up, 6));
             using var plot = new SvgPlot(width, height, space, x.Scale, y.Scale);
             if (!double.IsNaN(flops + bytes))
@@ -44,7 +44,7 @@ internal static class PlanePlot
             foreach (var p in points)
                 plot.Plot.Add.Marker(x.At(p.X.Mean), y.At(p.Y.Mean), styles[p.Row].Bound ? MarkerShape.OpenCircle : MarkerShape.FilledCircle, 8, plot.Ink(styles[p.Row]));
             plot.Axes(card.X, width > 500 ? card.Y : "");
-            int longest = width > 500 ? 130 : 100;
+            int longest = width > 500 ? 230 : 100;
             var order = points.OrderBy(p => !styles[p.Row].Highlighted).ToList();
             var labels = LabelPlacement.Place([.. order.Select(p => (plot.Pixel(x.At(p.X.Mean), y.At(p.Y.Mean)), TextFit.Shorten(p.Row.Row.Label, longest)))],
                 [.. points.Select(p => Area.Around(plot.Pixel(x.At(p.X.Mean), y.At(p.Y.Mean)), 6))], new(space.Left + 2, space.Top - 10, width - 4, height - space.Bottom));
@@ -67,7 +67,7 @@ internal static class PlanePlot
         {
             double[] means = [.. values.Select(v => v.Mean)];
             _sign = metric.Better == Better.Higher ? 1 : -1;
-            _straight = metric.Unit != "fraction" && means.All(v => v > 0) ? PlotScale.Amounts(means, metric.Unit, count) : PlotScale.Linear(means, metric.Unit, count: count);
+            _straight = metric.Unit != "fraction" && means.All(v => v >= 0) && means.Any(v => v > 0) ? PlotScale.Amounts(means, metric.Unit, count) : PlotScale.Linear(means, metric.Unit, count: count);
             Scale = _sign > 0 ? _straight : _straight with { Low = -_straight.High, High = -_straight.Low, Ticks = [.. _straight.Ticks.Select(t => (-t.At, t.Label))] };
         }
 
@@ -76,9 +76,10 @@ internal static class PlanePlot
         /// <summary>The values at the two ends, the smaller first.</summary>
         public double[] Ends => _straight.Logarithmic ? [Math.Pow(10, _straight.Low), Math.Pow(10, _straight.High)] : [_straight.Low, _straight.High];
 
-        public double At(double value) => _sign * _straight.At(value);
+        /// <summary>The place of a value; nothing lies at the end of a logarithmic axis.</summary>
+        public double At(double value) => _sign * (_straight.Logarithmic && value <= 0 ? _straight.Low : _straight.At(value));
 
         /// <summary>The place of the end of a whisker: no further than the axis reaches.</summary>
-        public double Clamped(double value) => _straight.Logarithmic && value <= 0 ? _sign > 0 ? Scale.Low : Scale.High : Math.Clamp(At(value), Scale.Low, Scale.High);
+        public double Clamped(double value) => Math.Clamp(At(value), Scale.Low, Scale.High);
     }
 }
