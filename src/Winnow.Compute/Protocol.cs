@@ -65,8 +65,17 @@ internal static class Protocol
         {
             context.Cancellation.ThrowIfCancellationRequested();
             var each = new ComputeContext(threads, new Scratch(options.ScratchMegabytes is { } most ? (long)(most * 1e6) : long.MaxValue), context.Cancellation);
-            var answer = method.Run(problem, each);
-            return each.Scratch.LiveBytes == 0 ? (each, answer) : throw new InvalidOperationException($"{each.Scratch.LiveBytes} bytes of scratch memory were not given back.");
+            try
+            {
+                var answer = method.Run(problem, each);
+                return each.Scratch.LiveBytes == 0 ? (each, answer) : throw new InvalidOperationException($"{each.Scratch.LiveBytes} bytes of scratch memory were not given back.");
+            }
+            catch (ScratchLimitException e)
+            {
+                if (each.Scratch.LiveBytes == 0)
+                    throw;
+                throw new InvalidOperationException($"{each.Scratch.LiveBytes} bytes of scratch memory were not given back when the limit was met.", e);
+            }
         }
     }
 }

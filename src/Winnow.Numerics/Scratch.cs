@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 
 namespace Winnow.Numerics;
@@ -10,16 +11,32 @@ namespace Winnow.Numerics;
 public sealed class Scratch(long limit = long.MaxValue)
 {
     private const int LineBytes = 64;
+    private readonly Scratch? _whole;
+    private readonly ConcurrentBag<IDisposable>? _taken;
     private long _live, _peak;
+
+    private Scratch(Scratch whole) : this(whole.Limit) => (_whole, _taken) = (whole, []);
 
     /// <summary>The most bytes that may be held at once.</summary>
     public long Limit { get; } = limit > 0 ? limit : throw new ArgumentOutOfRangeException(nameof(limit), limit, "the limit of the scratch memory must be positive");
 
     /// <summary>Bytes held now.</summary>
-    public long LiveBytes => Interlocked.Read(ref _live);
+    public long LiveBytes => _whole?.LiveBytes ?? Interlocked.Read(ref _live);
 
     /// <summary>The most bytes that were held at once since the beginning.</summary>
-    public long PeakBytes => Interlocked.Read(ref _peak);
+    public long PeakBytes => _whole?.PeakBytes ?? Interlocked.Read(ref _peak);
+
+    /// <summary>
+    /// Begins a part: what is taken through its scratch is given back with it at the latest, so that a kernel that meets the limit halfway, or
+    /// is stopped, leaves nothing behind.
+    /// </summary>
+    internal ScratchPart Part() => new(new Scratch(this));
+
+    internal void GiveBack()
+    {
+        while (_taken!.TryTake(out var block))
+            block.Dispose();
+    }
 
     /// <summary>Takes zeroed memory that begins on a cache line. Whoever takes it disposes of it.</summary>
     /// <exception cref="ScratchLimitException">It would take more than the limit; nothing was taken.</exception>
@@ -28,7 +45,9 @@ public sealed class Scratch(long limit = long.MaxValue)
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         long bytes = checked(Math.Max(1, length) * sizeof(T));
         Count(bytes);
-        return new Block<T>(this, length, bytes);
+        var block = new Block<T>(this, length, bytes);
+        _taken?.Add(block);
+        return block;
     }
 
     /// <summary>Counts memory that another library holds for this computation, until it is disposed of.</summary>
@@ -37,11 +56,18 @@ public sealed class Scratch(long limit = long.MaxValue)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
         Count(bytes);
-        return new Held(this, bytes);
+        var held = new Held(this, bytes);
+        _taken?.Add(held);
+        return held;
     }
 
     private void Count(long bytes)
     {
+        if (_whole is not null)
+        {
+            _whole.Count(bytes);
+            return;
+        }
         long live = Interlocked.Add(ref _live, bytes);
         if (live > Limit)
         {
@@ -55,11 +81,19 @@ public sealed class Scratch(long limit = long.MaxValue)
         }
     }
 
+    private void Uncount(long bytes)
+    {
+        if (_whole is not null)
+            _whole.Uncount(bytes);
+        else
+            Interlocked.Add(ref _live, -bytes);
+    }
+
     private sealed class Held(Scratch owner, long bytes) : IDisposable
     {
         private long _bytes = bytes;
 
-        public void Dispose() => Interlocked.Add(ref owner._live, -Interlocked.Exchange(ref _bytes, 0));
+        public void Dispose() => owner.Uncount(Interlocked.Exchange(ref _bytes, 0));
     }
 
     /// <summary>Memory taken from a <see cref="Scratch"/>.</summary>
@@ -100,9 +134,17 @@ public sealed class Scratch(long limit = long.MaxValue)
                 return;
             NativeMemory.AlignedFree(Data);
             Data = null;
-            Interlocked.Add(ref _owner._live, -_bytes);
+            _owner.Uncount(_bytes);
         }
     }
+}
+
+/// <summary>A part of a <see cref="Scratch"/>.</summary>
+/// <param name="Scratch">What to take from.</param>
+internal readonly record struct ScratchPart(Scratch Scratch) : IDisposable
+{
+    /// <summary>Gives back what was taken and not yet given back.</summary>
+    public void Dispose() => Scratch.GiveBack();
 }
 
 /// <summary>A kernel asked for more temporary memory than it may have.</summary>

@@ -101,6 +101,8 @@ public sealed class ContractTests : IDisposable
             return;
         var error = Assert.Throws<Numerics.ScratchLimitException>(() => Run(task, method, new() { ["scratch-megabytes"] = 0.001 }));
         Assert.Contains("the limit is 1,000", error.Message);
+        foreach (double share in (double[])[0.25, 0.5, 0.75, 0.99]) // met halfway, everything is given back: the protocol looks
+            Assert.Throws<Numerics.ScratchLimitException>(() => Run(task, method, new() { ["scratch-megabytes"] = Math.Max(0.001, share * scratch / 1e6) }));
         Run(task, method, new() { ["scratch-megabytes"] = scratch / 1e6 * (1 + 1e-9) });
     }
 

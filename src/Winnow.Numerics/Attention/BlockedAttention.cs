@@ -55,9 +55,11 @@ public static unsafe class BlockedAttention
         if (options.Threads < 1 || options.KeyBlock < 1 || options.QueryChunk < 1)
             throw new ArgumentException($"{options.Threads} threads, {options.KeyBlock} keys and {options.QueryChunk} queries in a tile; expected at least one of each");
         int p = q.Rows / heads, width = options.Path.PanelWidth(), capacity = Packing.RoundUp(Math.Min(p, options.QueryChunk), width), chunks = (p + capacity - 1) / capacity;
+        using var part = scratch.Part();
+        var own = part.Scratch;
         Workers.Run(Math.Min(options.Threads, heads * chunks), worker =>
         {
-            using var pass = new Pass(capacity, k.Rows / heads, q.Columns, v.Columns, options, scratch);
+            using var pass = new Pass(capacity, k.Rows / heads, q.Columns, v.Columns, options, own);
             for (int i = worker; i < heads * chunks; i += options.Threads) // in turn: with a causal mask later chunks are longer
             {
                 cancellation.ThrowIfCancellationRequested();

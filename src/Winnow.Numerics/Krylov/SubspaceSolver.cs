@@ -318,7 +318,16 @@ internal sealed unsafe class SubspaceSolver : IDisposable
         _padded = Columns.PaddedRows(size);
         nint stride = Columns.StrideOf(size);
         int m = Restart, rows = m + 1, k = Recycled;
-        _vectors = _scratch.Take<double>(stride * (rows + 2L * k + 5));
+        try
+        {
+            _vectors = _scratch.Take<double>(stride * (rows + 2L * k + 5));
+            _small = _scratch.Take<double>(2L * rows * m + 6L * rows);
+        }
+        catch
+        {
+            Dispose(); // of no size: the next system begins anew
+            throw;
+        }
         _w = new(_vectors.Data, _padded, stride);
         _u = _w.From(rows);
         _next = _u.From(k);
@@ -328,7 +337,6 @@ internal sealed unsafe class SubspaceSolver : IDisposable
         _r = single[2];
         _t = single[3];
         _temporary = single[4];
-        _small = _scratch.Take<double>(2L * rows * m + 6L * rows);
         double* at = _small.Data;
         _g = at;
         _triangle = _g + rows * m;

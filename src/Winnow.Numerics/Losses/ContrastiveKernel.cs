@@ -52,9 +52,10 @@ public sealed class ContrastiveKernel
     public double Forward(CancellationToken cancellation = default)
     {
         int n = _q.Rows;
-        using var tiles = new ContrastiveTiles(n, _q.Columns, gradients: false, _options, _scratch);
-        using var queries = _scratch.Take<RunningLogSumExp>(n);
-        using var keys = _scratch.Take<RunningLogSumExp>(_options.Symmetric ? n : 0);
+        using var part = _scratch.Part();
+        using var tiles = new ContrastiveTiles(n, _q.Columns, gradients: false, _options, part.Scratch);
+        using var queries = part.Scratch.Take<RunningLogSumExp>(n);
+        using var keys = part.Scratch.Take<RunningLogSumExp>(_options.Symmetric ? n : 0);
         queries.Span.Fill(RunningLogSumExp.Empty);
         keys.Span.Fill(RunningLogSumExp.Empty);
         tiles.Accumulate(_q, _k, _scale, queries.Span, keys.Span, cancellation);
@@ -84,7 +85,8 @@ public sealed class ContrastiveKernel
         dQ.Clear();
         dK.Clear();
         float weight = gradient / _q.Rows / (_options.Symmetric ? 2 : 1);
-        using var tiles = new ContrastiveTiles(_q.Rows, _q.Columns, gradients: true, _options, _scratch);
+        using var part = _scratch.Part();
+        using var tiles = new ContrastiveTiles(_q.Rows, _q.Columns, gradients: true, _options, part.Scratch);
         tiles.AddGradients(_q, _k, _scale, _queryLogSumExp, _keyLogSumExp, weight, _options.Symmetric ? weight : 0, _labels, dQ, dK, cancellation);
         return Dot(_q, dQ); // Σ Gᵢⱼ Xᵢⱼ, since dQ = scale·G K
     }

@@ -104,10 +104,11 @@ public static class ContrastiveRing
     private static double Direction(IRing ring, TileMatrix own, TileMatrix travelling, float scale, float weight, TileMatrix dOwn, TileMatrix dTravelling, ContrastiveOptions options, Scratch scratch, CancellationToken cancellation)
     {
         int n = own.Rows, d = own.Columns;
-        using var block = new Traveller(ring, travelling, scratch);
-        using var pairs = scratch.Take<RunningLogSumExp>(n);
+        using var part = scratch.Part();
+        using var block = new Traveller(ring, travelling, part.Scratch);
+        using var pairs = part.Scratch.Take<RunningLogSumExp>(n);
         pairs.Span.Fill(RunningLogSumExp.Empty);
-        using var tiles = new ContrastiveTiles(n, d, gradients: true, options, scratch);
+        using var tiles = new ContrastiveTiles(n, d, gradients: true, options, part.Scratch);
         for (int step = 0; step < ring.Size; step++, block.Shift())
             tiles.Accumulate(own, block.Rows, scale, pairs.Span, default, cancellation);
         float[] logSumExp = ContrastiveKernel.Values(pairs.Span);
@@ -115,7 +116,7 @@ public static class ContrastiveRing
         for (int i = 0; i < n; i++)
             loss += logSumExp[i] - ContrastiveKernel.Logit(own, i, travelling, i, scale);
 
-        using var gradient = new Traveller(ring, null, n, d, scratch);
+        using var gradient = new Traveller(ring, null, n, d, part.Scratch);
         int[] positives = [.. Enumerable.Range(0, n)];
         for (int step = 0; step < ring.Size; step++, block.Shift(), gradient.Shift())
             tiles.AddGradients(own, block.Rows, scale, logSumExp, default, weight / n, 0, step == 0 ? positives : default, dOwn, gradient.Rows, cancellation);

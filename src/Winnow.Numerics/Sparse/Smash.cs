@@ -111,13 +111,13 @@ public static unsafe class Smash
         options ??= new();
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Threads, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.WindowBytes, 256);
-        scratch ??= new();
+        using var part = (scratch ??= new()).Part();
         int slots = 1 << BitOperations.Log2((uint)(options.WindowBytes / SmashTable<T>.SlotBytes(options.Version)));
 
         // Phase 1: window distribution.
         var windows = Distribute(a, b, slots / SlotsPerKey);
         var count = new int[windows.Length];
-        using var team = new SmashTeam<T>(a, b, options, windows, slots, scratch, cancellation);
+        using var team = new SmashTeam<T>(a, b, options, windows, slots, part.Scratch, cancellation);
         long symbolicProbes = 0;
         if (options.SymbolicPass)
         {

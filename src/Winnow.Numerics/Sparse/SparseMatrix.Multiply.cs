@@ -23,16 +23,16 @@ public static unsafe partial class SparseMatrix
         RequireConformable(a, b);
         options ??= new();
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Threads, 1);
-        scratch ??= new();
+        using var part = (scratch ??= new()).Part();
         fixed (long* aStarts = a.Starts, bStarts = b.Starts)
         fixed (int* aIndices = a.Indices, bIndices = b.Indices)
         fixed (T* aValues = a.Values, bValues = b.Values)
         {
             var left = new Csr<T>(a.Rows, a.Columns, aStarts, aIndices, aValues);
             var right = new Csr<T>(b.Rows, b.Columns, bStarts, bIndices, bValues);
-            using var plan = new ProductPlan<T>(left, right, options, scratch);
-            using var blocks = plan.UsesDense ? new BlockedRows<T>(left, right, plan.Total, options.Vectors, scratch) : null;
-            using var team = new Team<T>(plan, left, right, blocks, scratch);
+            using var plan = new ProductPlan<T>(left, right, options, part.Scratch);
+            using var blocks = plan.UsesDense ? new BlockedRows<T>(left, right, plan.Total, options.Vectors, part.Scratch) : null;
+            using var team = new Team<T>(plan, left, right, blocks, part.Scratch);
             var starts = new long[a.Rows + 1];
             team.ForRows((rows, i) => starts[i + 1] = rows.Count(i, plan.Kernel(i), plan.Multiplications(i)), cancellation);
             for (int i = 0; i < a.Rows; i++)
