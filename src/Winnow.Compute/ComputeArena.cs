@@ -54,6 +54,19 @@ public sealed class ComputeArena : Arena<ComputeSetup, IComputeMethod>
         Baseline<NoOptions>("banded-lu", "Elimination", "Golub and Van Loan, Matrix computations, Johns Hopkins University Press", 2013,
             "Factors each matrix within its band.", (_, _) => new DirectSolver(), SystemSequenceKind.Offer);
 
+        Baseline<NoOptions>("mean-cost", "Mean of the training costs", "Hastie, Tibshirani and Friedman, The elements of statistical learning, Springer", 2009,
+            "Predicts the mean for every function.", (_, _) => new MeanCost(), CostModelKind.Offer);
+        Baseline<LinearCostOptions>("linear-counts", "Linear in the counts of operations", "Hoerl and Kennard, Ridge regression: biased estimation for nonorthogonal problems, Technometrics 12", 1970,
+            "Ridge regression on how often each operation occurs.", (_, o) => new LinearCost(o, counts: true), CostModelKind.Offer);
+        Baseline<LinearCostOptions>("linear-features", "Linear in features made by hand", "Hoerl and Kennard, Ridge regression: biased estimation for nonorthogonal problems, Technometrics 12", 1970,
+            "Ridge regression on counts and on logarithms of operations, bytes and sizes.", (_, o) => new LinearCost(o, counts: false), CostModelKind.Offer);
+        Baseline<BoostedTreesOptions>("boosted-trees", "Boosted trees on features made by hand", "Friedman, Greedy function approximation: a gradient boosting machine, Annals of Statistics 29", 2001,
+            "Adds regression trees, each fitted to what is left of the error.", (_, o) => new BoostedTreesCost(o), CostModelKind.Offer);
+        Baseline<TokenModelOptions>("bag-of-tokens", "Mean of token embeddings", "Iyyer et al., Deep unordered composition rivals syntactic methods for text classification, ACL", 2015,
+            "Averages the embeddings of a function's tokens, whatever their order.", (s, o) => new BagOfTokensCost(o, s.Random("cost-model")), CostModelKind.Offer);
+        Baseline<TokenModelOptions>("lstm-cost", "LSTM over tokens", "Hochreiter and Schmidhuber, Long short-term memory, Neural Computation 9", 1997,
+            "Reads a function's tokens one after the other.", (s, o) => new LstmCost(o, s.Random("cost-model")), CostModelKind.Offer);
+
         Seed<CceOptions>("cce", "Cut Cross-Entropy", "Wijmans, Huval, Hertzberg, Koltun and Krähenbühl, Cut Your Losses in Large-Vocabulary Language Models, ICLR 2025, arXiv 2411.09009", 2024,
             "Computes loss and gradients of a large vocabulary tile by tile, so that its logits are never all there.", (_, o) => new Cce(o), Cce.Claims, LossHeadKind.Offer);
         Seed<InfClOptions>("inf-cl", "Inf-CL", "Cheng, Zhang, Li, Leng, Hu, Wu, Zhao, Li and Bing, Breaking the Memory Barrier: Near Infinite Batch Size Scaling for Contrastive Loss, arXiv 2410.17243", 2024,
@@ -64,6 +77,8 @@ public sealed class ComputeArena : Arena<ComputeSetup, IComputeMethod>
             "Adds partial products as they come in a hash table the size of a scratchpad.", (_, o) => new SmashMethod(o), SmashMethod.Claims, SparseProductKind.Offer);
         Seed<SkrOptions>("skr", "Sorting and Krylov recycling", "Wang et al., Accelerating Data Generation for Neural Operators via Krylov Subspace Recycling, ICLR, arXiv 2401.09516", 2024,
             "Orders similar systems and hands a subspace from each to the next.", (_, o) => Skr.Ordered(o), Skr.Claims, SystemSequenceKind.Offer);
+        Seed<MlirCostModelOptions>("mlir-cost-model", "Cost model for MLIR", "Das and Mannarswamy, ML-driven Hardware Cost Model for MLIR, arXiv 2302.11405", 2023,
+            "Reads a compiler's intermediate representation as text: convolutions along its tokens, a maximum, a cost.", (s, o) => new MlirCostModel(o, s.Random("cost-model")), MlirCostModel.Claims, CostModelKind.Offer);
     }
 
     /// <inheritdoc/>
@@ -87,17 +102,17 @@ public sealed class ComputeArena : Arena<ComputeSetup, IComputeMethod>
 
     /// <inheritdoc/>
     public override DataSummary Inspect(string? source, TaskCard task, object taskOptions, DataReading reading, CancellationToken cancellation) =>
-        ProblemKinds.Of(task.Id).Inspect(source, (ComputeOptions)taskOptions, reading, cancellation);
+        ProblemKinds.Of(task.Id).Inspect(source, (ProblemOptions)taskOptions, reading, cancellation);
 
     /// <inheritdoc/>
     public override TrialResult Run(Trial trial, TrialContext context) =>
-        ProblemKinds.Of(trial.Task).Run(Create(trial, new(context.Random)), trial, (ComputeOptions)this.Task(trial.Task).Options.Bind(trial.TaskOptions, "task"), context, _clock);
+        ProblemKinds.Of(trial.Task).Run(Create(trial, new(context.Random)), trial, (ProblemOptions)this.Task(trial.Task).Options.Bind(trial.TaskOptions, "task"), context, _clock);
 
     /// <inheritdoc/>
     public override string Program(Trial trial, string version)
     {
         ArgumentNullException.ThrowIfNull(trial);
-        var (problem, answer) = ProblemKinds.Of(trial.Task).Types;
+        var kind = ProblemKinds.Of(trial.Task);
         return $$""""
             // dotnet run -c Release Use.cs
             #:package Winnow.Compute@{{version}}
@@ -108,8 +123,9 @@ public sealed class ComputeArena : Arena<ComputeSetup, IComputeMethod>
             using Winnow.Numerics;
 
             var options = (JsonObject)JsonNode.Parse("""{{trial.Options.ToJsonString()}}""")!;
-            var method = (IComputeMethod<{{problem}}, {{answer}}>)new ComputeArena().Create("{{trial.Method}}", options);
-            {{answer}} Solve({{problem}} problem) => method.Run(problem, new ComputeContext(Threads: {{trial.Threads}}, new Scratch()));
+            var method = ({{kind.Interface}})new ComputeArena().Create("{{trial.Method}}", options);
+            var context = new ComputeContext(Threads: {{trial.Threads}}, new Scratch());
+            {{kind.Use}}
 
             """";
     }
@@ -136,7 +152,7 @@ public sealed class ComputeArena : Arena<ComputeSetup, IComputeMethod>
 /// <summary>The kinds of problem, in the order of the tasks.</summary>
 internal static class ProblemKinds
 {
-    public static IReadOnlyList<IProblemKind> All { get; } = [LossHeadKind.Kind, ContrastiveKind.Kind, AttentionKind.Kind, SparseProductKind.Kind, SystemSequenceKind.Kind];
+    public static IReadOnlyList<IProblemKind> All { get; } = [LossHeadKind.Kind, ContrastiveKind.Kind, AttentionKind.Kind, SparseProductKind.Kind, SystemSequenceKind.Kind, new CostModelKind()];
 
     public static IProblemKind Of(string task) => All.Single(k => k.Task.Id == task);
 }

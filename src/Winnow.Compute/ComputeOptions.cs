@@ -3,8 +3,11 @@ using System.ComponentModel.DataAnnotations;
 
 namespace Winnow.Compute;
 
-/// <summary>Options of every kind of problem: how it is measured.</summary>
-public record ComputeOptions
+/// <summary>Options of a task of the arena.</summary>
+public abstract record ProblemOptions;
+
+/// <summary>Options of every kind of problem that is computed: how it is measured.</summary>
+public record ComputeOptions : ProblemOptions
 {
     /// <summary>Measured runs.</summary>
     [Range(1, 1000), Description("measured runs; the time is their median")]

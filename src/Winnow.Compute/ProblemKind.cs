@@ -8,15 +8,18 @@ internal interface IProblemKind
 {
     TaskCard Task { get; }
 
-    /// <summary>Names, in C#, of what is given and what is asked for.</summary>
-    (string Problem, string Answer) Types { get; }
+    /// <summary>The name, in C#, of the interface of its methods.</summary>
+    string Interface { get; }
 
-    DataSummary Inspect(string? source, ComputeOptions options, DataReading reading, CancellationToken cancellation);
+    /// <summary>A member, in C#, that does the job with a <c>method</c> and a <c>context</c>.</summary>
+    string Use { get; }
+
+    DataSummary Inspect(string? source, ProblemOptions options, DataReading reading, CancellationToken cancellation);
 
     /// <summary>What a method says beforehand of its cost on the problem of a seed.</summary>
-    CostEstimate? Predict(IComputeMethod method, ComputeOptions options, SeededRandom random);
+    CostEstimate? Predict(IComputeMethod method, ProblemOptions options, SeededRandom random);
 
-    TrialResult Run(IComputeMethod method, Trial trial, ComputeOptions options, TrialContext context, TimeProvider clock);
+    TrialResult Run(IComputeMethod method, Trial trial, ProblemOptions options, TrialContext context, TimeProvider clock);
 }
 
 /// <inheritdoc cref="IProblemKind"/>
@@ -42,12 +45,14 @@ internal sealed class ProblemKind<TProblem, TAnswer, TOptions> : IProblemKind wh
     /// <summary>What is generated, in a few words.</summary>
     public required Func<TOptions, string> Text { get; init; }
 
-    public (string Problem, string Answer) Types => (typeof(TProblem).Name, Named(typeof(TAnswer)));
+    public string Interface => $"IComputeMethod<{typeof(TProblem).Name}, {Named(typeof(TAnswer))}>";
+
+    public string Use => $"{Named(typeof(TAnswer))} Solve({typeof(TProblem).Name} problem) => method.Run(problem, context);";
 
     private static string Named(Type type) => type.IsArray ? $"{Named(type.GetElementType()!)}[]" : type.IsGenericType ? $"{type.Namespace}.{type.Name.Split('`')[0]}<{Named(type.GetGenericArguments()[0])}>"
         : type == typeof(float) ? "float" : type == typeof(double) ? "double" : type.Name;
 
-    public DataSummary Inspect(string? source, ComputeOptions options, DataReading reading, CancellationToken cancellation)
+    public DataSummary Inspect(string? source, ProblemOptions options, DataReading reading, CancellationToken cancellation)
     {
         if (source is not null)
             return Data is null ? throw InputException.At("--data", $"'{source}'", $"no data: the problems of '{Task.Id}' are generated", "Leave --data away; --set task.… changes the sizes ('winnow arenas').")
@@ -57,10 +62,10 @@ internal sealed class ProblemKind<TProblem, TAnswer, TOptions> : IProblemKind wh
         return new(new("generated", Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(content))), reading), "Generated from the seed", Text((TOptions)options), null);
     }
 
-    public CostEstimate? Predict(IComputeMethod method, ComputeOptions options, SeededRandom random) =>
+    public CostEstimate? Predict(IComputeMethod method, ProblemOptions options, SeededRandom random) =>
         ((IComputeMethod<TProblem, TAnswer>)method).Predict(Make(new(null, new(), CancellationToken.None), (TOptions)options, random));
 
-    public TrialResult Run(IComputeMethod method, Trial trial, ComputeOptions options, TrialContext context, TimeProvider clock)
+    public TrialResult Run(IComputeMethod method, Trial trial, ProblemOptions options, TrialContext context, TimeProvider clock)
     {
         if (method is not IComputeMethod<TProblem, TAnswer> fitting)
             throw new ArgumentException($"'{trial.Method}' does not solve problems of '{Task.Id}'.", nameof(method));
@@ -68,7 +73,7 @@ internal sealed class ProblemKind<TProblem, TAnswer, TOptions> : IProblemKind wh
         if (source is not null && Inspect(source, options, trial.Data.Reading, context.Cancellation).Reference.Hash is var hash && hash != trial.Data.Hash)
             throw InputException.At(source, $"content {hash[..12]}", $"the content the study was planned with, {trial.Data.Hash[..12]}", "The file changed: start the study anew.");
         var problem = Make(new(source, trial.Data.Reading, context.Cancellation), (TOptions)options, context.Random("problem"));
-        return new(Protocol.Measure(fitting, problem, Reference, Error, options, trial.Threads, context, clock));
+        return new(Protocol.Measure(fitting, problem, Reference, Error, (TOptions)options, trial.Threads, context, clock));
     }
 }
 

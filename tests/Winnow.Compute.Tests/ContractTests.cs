@@ -21,8 +21,8 @@ public sealed class ContractTests : IDisposable
         ["systems"] = new() { ["systems"] = 5, ["side"] = 11 },
     };
 
-    /// <summary>Every method with every task it can run on.</summary>
-    public static TheoryData<string, string> Pairs => [.. from task in Arena.Tasks from method in Arena.DefaultMethods(task) select (task.Id, method.Id)];
+    /// <summary>Every method that computes, with every task it can run on; those that predict have contracts of their own.</summary>
+    public static TheoryData<string, string> Pairs => [.. from task in Arena.Tasks where Small.ContainsKey(task.Id) from method in Arena.DefaultMethods(task) select (task.Id, method.Id)];
 
     private (Dictionary<string, double> Metrics, List<TrialEvent> Events) Run(string task, string method, JsonObject? options = null, CancellationToken? cancellation = null, JsonObject? methodOptions = null)
     {
@@ -76,7 +76,9 @@ public sealed class ContractTests : IDisposable
         return ProblemKinds.Of(task).Predict(made, options, new SeededRandom(1, "problem"));
     }
 
-    [Theory, MemberData(nameof(Pairs))]
+    public static TheoryData<string, string> AllPairs => [.. from task in Arena.Tasks from method in Arena.DefaultMethods(task) select (task.Id, method.Id)];
+
+    [Theory, MemberData(nameof(AllPairs))]
     public void The_program_that_is_kept_makes_the_method_and_names_its_types(string task, string method)
     {
         var card = Arena.Method(method);
@@ -86,7 +88,7 @@ public sealed class ContractTests : IDisposable
         Assert.Contains("Threads: 2", program);
         string interfaceName = program.Split("var method = (")[1].Split(")new")[0];
         var made = Arena.Create(method, card.Options.Canonical(card.Options.Bind([], method)));
-        Assert.Contains(made.GetType().GetInterfaces(), i => i.IsGenericType && interfaceName.StartsWith($"IComputeMethod<{i.GetGenericArguments()[0].Name}, ", StringComparison.Ordinal));
+        Assert.Contains(made.GetType().GetInterfaces(), i => i.IsGenericType ? interfaceName.StartsWith($"IComputeMethod<{i.GetGenericArguments()[0].Name}, ", StringComparison.Ordinal) : interfaceName == i.Name);
     }
 
     [Theory, MemberData(nameof(Pairs))]
