@@ -43,7 +43,7 @@ public record TokenModelOptions
 
     /// <summary>First learning rate.</summary>
     [Range(1e-6, 1.0), Description("learning rate of Adam at the start; it falls to 0 as half a cosine")]
-    public double LearningRate { get; init; } = 2e-3;
+    public double LearningRate { get; init; } = 1e-3;
 }
 
 /// <summary>
