@@ -1,0 +1,56 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
+using Winnow.Core;
+using Winnow.Language;
+using Winnow.Numerics;
+
+namespace Winnow.Cli.Verbs;
+
+/// <summary><c>winnow generate MODEL</c>: a text goes on.</summary>
+internal static class GenerateVerb
+{
+    public static Command Make()
+    {
+        var model = new Argument<string>("model") { Description = "file or folder of a model: llama2.c, with its tokeniser tok*.bin beside it" };
+        var prompt = new Option<string>("--prompt", "-p") { Description = "the text to go on with", DefaultValueFactory = _ => "" };
+        var tokens = new Option<string>("--tokens", "-n") { Description = "most tokens", DefaultValueFactory = _ => "200" };
+        var temperature = new Option<double>("--temperature") { Description = "0 takes the likeliest token", DefaultValueFactory = _ => 0 };
+        var topK = new Option<int>("--top-k") { Description = "only so many likeliest tokens; 0 for all", DefaultValueFactory = _ => 0 };
+        var topP = new Option<double>("--top-p") { Description = "only the likeliest tokens that make up this share", DefaultValueFactory = _ => 1 };
+        var minP = new Option<double>("--min-p") { Description = "only tokens at least this share as likely as the likeliest", DefaultValueFactory = _ => 0 };
+        var penalty = new Option<double>("--repetition-penalty") { Description = "above 1: tokens that occurred are less likely", DefaultValueFactory = _ => 1 };
+        var stop = new Option<string[]>("--stop") { Description = "the text ends before this; may be given again", Arity = ArgumentArity.ZeroOrMore };
+        var weights = new Option<WeightType>("--weights") { Description = "numbers of the weights: float32, bfloat16, int8 or int4", DefaultValueFactory = _ => WeightType.Float32 };
+        var seed = new Option<ulong>("--seed") { Description = "seed of chance", DefaultValueFactory = _ => 1 };
+        var threads = new Option<string>("--threads") { Description = "threads", DefaultValueFactory = _ => Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture) };
+        var command = new Command("generate", "Goes on with a text by a language model on disk, and says how fast.") { model, prompt, tokens, temperature, topK, topP, minP, penalty, stop, weights, seed, threads };
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            using var loaded = LanguageModel.Load(parsed.GetValue(model)!, parsed.GetValue(weights), cancellation);
+            using var session = new LlamaSession(loaded.Weights, threads: Study.ParseCount("--threads", parsed.GetValue(threads)!));
+            var generator = new TextGenerator(session, loaded.Tokenizer);
+            var options = new GenerationOptions
+            {
+                Tokens = Study.ParseCount("--tokens", parsed.GetValue(tokens)!),
+                Stops = parsed.GetValue(stop)!,
+                Sampling = new() { Temperature = parsed.GetValue(temperature), TopK = parsed.GetValue(topK), TopP = parsed.GetValue(topP), MinP = parsed.GetValue(minP), RepetitionPenalty = parsed.GetValue(penalty) },
+            };
+            long start = Stopwatch.GetTimestamp();
+            try
+            {
+                Console.Write(parsed.GetValue(prompt));
+                await foreach (string piece in generator.ContinueAsync(parsed.GetValue(prompt)!, options, new SeededRandom(parsed.GetValue(seed), "text"), cancellation).ConfigureAwait(false))
+                    Console.Write(piece);
+            }
+            finally
+            {
+                Console.WriteLine();
+            }
+            double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+            Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{loaded.Name}: {loaded.Weights.Shape.Parameters:N0} parameters, {loaded.Weights.Bytes / 1e6:F1} MB of weights; {generator.Made:N0} tokens in {seconds:F2} s, {generator.Made / seconds:F0} a second; cache {session.CacheBytes / 1e6:F2} MB"));
+            return ExitCode.Done;
+        });
+        return command;
+    }
+}
