@@ -26,6 +26,9 @@ public sealed class SafetensorsFile : IDisposable
         _byName = header.Entries.ToDictionary(e => e.Name, StringComparer.Ordinal);
     }
 
+    /// <summary>The first byte after the header, from which <see cref="SafetensorsEntry.Offset"/> counts: for those who map the file.</summary>
+    public long DataStart => _dataStart;
+
     /// <summary>The tensors, in the order of their data.</summary>
     public IReadOnlyList<SafetensorsEntry> Tensors { get; }
 

@@ -67,7 +67,7 @@ public sealed record LlamaWeights(LlamaShape Shape, WeightMatrix Embedding, IRea
     }
 
     /// <summary>Random weights, normal with standard deviation 0.02, norms of 1: for measurements and tests.</summary>
-    public static unsafe LlamaWeights Random(LlamaShape shape, SeededRandom random)
+    public static LlamaWeights Random(LlamaShape shape, SeededRandom random)
     {
         ArgumentNullException.ThrowIfNull(shape);
         ArgumentNullException.ThrowIfNull(random);
@@ -85,17 +85,11 @@ public sealed record LlamaWeights(LlamaShape Shape, WeightMatrix Embedding, IRea
 
         float[] Normal(int n) => [.. Enumerable.Range(0, n).Select(_ => (float)(0.02 * random.NextNormal()))];
 
-        WeightMatrix Matrix(int rows, int columns)
+        WeightMatrix Matrix(int rows, int columns) => WeightMatrix.Of(WeightType.Float32, rows, columns, (_, row) =>
         {
-            float[] row = new float[(long)rows * columns];
-            for (long i = 0; i < row.LongLength; i++)
-                row[i] = (float)(0.02 * random.NextNormal());
-            fixed (float* p = row)
-            {
-                using var borrowed = WeightMatrix.Over(WeightType.Float32, rows, columns, p);
-                return borrowed.As(WeightType.Float32);
-            }
-        }
+            foreach (ref float w in row)
+                w = (float)(0.02 * random.NextNormal());
+        });
     }
 
     /// <inheritdoc/>

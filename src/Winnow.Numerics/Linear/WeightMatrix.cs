@@ -18,6 +18,11 @@ public enum WeightType
     Int4,
 }
 
+/// <summary>Writes the numbers of a row of weights.</summary>
+/// <param name="row">Which row.</param>
+/// <param name="numbers">As many as columns.</param>
+public delegate void WeightRow(int row, Span<float> numbers);
+
 /// <summary>
 /// A matrix of weights, row by row, for products with vectors (<see cref="LinearKernel"/>): stored as it is kept in memory, or in memory that belongs to somebody
 /// else, such as a mapped file. Quantised to the nearest, symmetric: w ≈ scale · q with scale = max|w| / 127, or max|w| / 7, over each 32 of a row.
@@ -62,30 +67,41 @@ public sealed unsafe class WeightMatrix : IDisposable
 
     /// <summary>The matrix in another type, in memory of its own. Cost: O(rows · columns).</summary>
     /// <exception cref="ArgumentException">Blocks of 32 do not fill a row, or a weight is not finite.</exception>
-    public WeightMatrix As(WeightType type)
+    public WeightMatrix As(WeightType type) => Of(type, Rows, Columns, (row, to) =>
     {
-        Check(type, Rows, Columns);
-        byte* memory = (byte*)NativeMemory.AlignedAlloc((nuint)SizeOf(type, Rows, Columns), 64);
-        var copy = new WeightMatrix(type, Rows, Columns, memory, memory);
-        float[] row = new float[Columns];
+        fixed (float* p = to)
+            Read(row, p);
+    });
+
+    /// <summary>A matrix made row by row, in memory of its own.</summary>
+    /// <param name="type">How it is stored.</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="columns">Columns.</param>
+    /// <param name="fill">Writes the numbers of a row.</param>
+    /// <exception cref="ArgumentException">Blocks of 32 do not fill a row, or a weight is not finite.</exception>
+    public static WeightMatrix Of(WeightType type, int rows, int columns, WeightRow fill)
+    {
+        ArgumentNullException.ThrowIfNull(fill);
+        Check(type, rows, columns);
+        byte* memory = (byte*)NativeMemory.AlignedAlloc((nuint)SizeOf(type, rows, columns), 64);
+        var matrix = new WeightMatrix(type, rows, columns, memory, memory);
+        float[] row = new float[columns];
         try
         {
-            fixed (float* x = row)
+            for (int i = 0; i < rows; i++)
             {
-                for (int i = 0; i < Rows; i++)
-                {
-                    Read(i, x);
-                    int bad = Array.FindIndex(row, v => !float.IsFinite(v));
-                    if (bad >= 0)
-                        throw new ArgumentException($"the weight in row {i}, column {bad} is {row[bad]}; expected finite numbers");
-                    copy.Write(i, x);
-                }
+                fill(i, row);
+                int bad = Array.FindIndex(row, v => !float.IsFinite(v));
+                if (bad >= 0)
+                    throw new ArgumentException($"the weight in row {i}, column {bad} is {row[bad]}; expected finite numbers");
+                fixed (float* p = row)
+                    matrix.Write(i, p);
             }
-            return copy;
+            return matrix;
         }
         catch
         {
-            copy.Dispose();
+            matrix.Dispose();
             throw;
         }
     }
