@@ -12,7 +12,7 @@ internal static class GenerateVerb
 {
     public static Command Make()
     {
-        var model = new Argument<string>("model") { Description = "file or folder of a model: llama2.c, with its tokeniser tok*.bin beside it" };
+        var model = new Argument<string>("model") { Description = "folder of Hugging Face, or file of llama2.c with its tokeniser tok*.bin beside it" };
         var prompt = new Option<string>("--prompt", "-p") { Description = "the text to go on with", DefaultValueFactory = _ => "" };
         var tokens = new Option<string>("--tokens", "-n") { Description = "most tokens", DefaultValueFactory = _ => "200" };
         var temperature = new Option<double>("--temperature") { Description = "0 takes the likeliest token", DefaultValueFactory = _ => 0 };
@@ -21,7 +21,7 @@ internal static class GenerateVerb
         var minP = new Option<double>("--min-p") { Description = "only tokens at least this share as likely as the likeliest", DefaultValueFactory = _ => 0 };
         var penalty = new Option<double>("--repetition-penalty") { Description = "above 1: tokens that occurred are less likely", DefaultValueFactory = _ => 1 };
         var stop = new Option<string[]>("--stop") { Description = "the text ends before this; may be given again", Arity = ArgumentArity.ZeroOrMore };
-        var weights = new Option<WeightType>("--weights") { Description = "numbers of the weights: float32, bfloat16, int8 or int4", DefaultValueFactory = _ => WeightType.Float32 };
+        var weights = new Option<WeightType?>("--weights") { Description = "numbers of the weights: float32, bfloat16, int8 or int4; default as they are on disk" };
         var seed = new Option<ulong>("--seed") { Description = "seed of chance", DefaultValueFactory = _ => 1 };
         var threads = new Option<string>("--threads") { Description = "threads", DefaultValueFactory = _ => Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture) };
         var command = new Command("generate", "Goes on with a text by a language model on disk, and says how fast.") { model, prompt, tokens, temperature, topK, topP, minP, penalty, stop, weights, seed, threads };

@@ -9,30 +9,36 @@ namespace Winnow.Language;
 /// <param name="Tokenizer">The tokeniser.</param>
 public sealed record LanguageModel(string Name, LlamaWeights Weights, ITokenizer Tokenizer) : IDisposable
 {
-    /// <summary>Loads a model of llama2.c: its file, with the tokeniser's beside it, or a folder of both. Weights are mapped.</summary>
+    /// <summary>Loads a folder of Hugging Face, or a model of llama2.c: its file, with the tokeniser's beside it, or a folder of both. Weights are mapped.</summary>
     /// <param name="path">A file or a folder.</param>
-    /// <param name="type">Keeps the weights in another type, in memory.</param>
+    /// <param name="type">Keeps the weights in another type, in memory; null as they are.</param>
     /// <param name="cancellation">Stops.</param>
     /// <exception cref="InputException">No model there, or a damaged one.</exception>
     public static LanguageModel Load(string path, WeightType? type = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(path);
+        if (HuggingFaceFolder.Is(path))
+            return Make(Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path))), HuggingFaceFolder.Load(path), count => HuggingFaceTokenizer.Load(path, count), type, cancellation);
         string[] files = Directory.Exists(path) ? [.. Directory.EnumerateFiles(path, "*.bin").Order(StringComparer.Ordinal)]
             : File.Exists(path) ? [path] : throw InputException.At(path, "nothing", "a model", "Give the path of a model's file or folder.");
         string[] models = [.. files.Where(Llama2cFile.Is)];
         if (models.Length != 1)
             throw InputException.At(path, files.Length == 1 ? "a file that is no model of llama2.c" : $"{models.Length} models among {files.Length} files NAME.bin", "one model", "Give the model's own file.");
-        var weights = Llama2cFile.Load(models[0]);
+        return Make(Path.GetFileNameWithoutExtension(models[0]), Llama2cFile.Load(models[0]), count => Beside(models[0], count), type, cancellation);
+    }
+
+    private static LanguageModel Make(string name, LlamaWeights weights, Func<int, ITokenizer> tokenizer, WeightType? type, CancellationToken cancellation)
+    {
         try
         {
-            var tokenizer = Beside(models[0], weights.Shape.Vocabulary);
-            if (type is { } wanted && wanted != WeightType.Float32)
+            var made = tokenizer(weights.Shape.Vocabulary);
+            if (type is { } wanted && weights.Embedding.Type != wanted)
             {
                 var mapped = weights;
                 weights = mapped.As(wanted, cancellation);
                 mapped.Dispose();
             }
-            return new(Path.GetFileNameWithoutExtension(models[0]), weights, tokenizer);
+            return new(name, weights, made);
         }
         catch
         {
