@@ -15,8 +15,21 @@ public sealed class HuggingFaceFolderTests : IDisposable
 
     private static LlamaWeights Weights(bool interleaved = false, bool tied = true, bool bias = false, bool norms = false, RopeScaling? scaling = null) => LlamaWeights.Random(new()
     {
-        Width = 32, Hidden = 48, Layers = 2, Heads = 4, KeyValueHeads = 2, HeadWidth = 8, Vocabulary = 40, Context = 64,
-        RopeInterleaved = interleaved, TiedHead = tied, AttentionBias = bias, QueryKeyNorm = norms, RopeScaling = scaling, RopeBase = 5e5, NormEpsilon = 1e-6,
+        Width = 32,
+        Hidden = 48,
+        Layers = 2,
+        Heads = 4,
+        KeyValueHeads = 2,
+        HeadWidth = 8,
+        Vocabulary = 40,
+        Context = 64,
+        RopeInterleaved = interleaved,
+        TiedHead = tied,
+        AttentionBias = bias,
+        QueryKeyNorm = norms,
+        RopeScaling = scaling,
+        RopeBase = 5e5,
+        NormEpsilon = 1e-6,
     }, new SeededRandom(6, "weights"));
 
     private static float[] Logits(LlamaWeights weights)
