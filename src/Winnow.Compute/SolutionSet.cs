@@ -43,7 +43,7 @@ public static class SolutionSet
     {
         ArgumentNullException.ThrowIfNull(problem);
         double[][] first = [.. problem.Fields.Take(systems)];
-        _ = Skr.Order([first[0]], problem.Side, options.Ordering, cancellation);
+        _ = Skr.Order([first[0]], problem.Side, options.Ordering, cancellation); // refuses what cannot be ordered so
         return SystemSequence.Ablation(first, problem.Side, problem.Family, Skr.Sequence(options, problem.Tolerance, 1), clock, cancellation);
     }
 

@@ -113,6 +113,20 @@ public sealed class GenerationTests : IDisposable
     }
 
     [Fact]
+    public void Choosing_allocates_nothing()
+    {
+        var sampler = new Sampler(new() { Temperature = 1, TopK = 3, TopP = 0.9, MinP = 0.01, RepetitionPenalty = 1.1 }, 4, new SeededRandom(1, "draws"));
+        float[] logits = [1, 0.5f, -1, 0];
+        sampler.See(2);
+        for (int i = 0; i < 100; i++)
+            sampler.Next(logits);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 100; i++)
+            sampler.Next(logits);
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+    }
+
+    [Fact]
     public void The_largest_logit_wins_without_temperature_and_what_occurred_is_penalised()
     {
         var greedy = new Sampler(new() { RepetitionPenalty = 2 }, 4, new SeededRandom(1, "draws"));

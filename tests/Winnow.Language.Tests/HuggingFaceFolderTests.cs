@@ -126,6 +126,8 @@ public sealed class HuggingFaceFolderTests : IDisposable
     [InlineData("hidden_act", "\"gelu\"", "hidden_act 'gelu'")]
     [InlineData("rope_scaling", "{\"type\":\"yarn\"}", "type 'yarn'")]
     [InlineData("rope_scaling", "{\"type\":\"linear\",\"factor\":0}", "rotary scaling by 0")]
+    [InlineData("rope_parameters", "{\"rope_type\":\"yarn\"}", "type 'yarn'")]
+    [InlineData("partial_rotary_factor", "0.5", "partial_rotary_factor 0.5")]
     [InlineData("rope_theta", "-1", "rotary base of -1")]
     [InlineData("tie_word_embeddings", "1", "tie_word_embeddings = 1")]
     [InlineData("num_hidden_layers", "3", "no model.layers.2.input_layernorm.weight")]
@@ -137,6 +139,22 @@ public sealed class HuggingFaceFolderTests : IDisposable
         config[key] = JsonNode.Parse(value);
         File.WriteAllText(At("config.json"), config.ToJsonString());
         Refused(parts);
+    }
+
+    [Fact]
+    public void Base_and_scaling_of_newer_configurations_are_read()
+    {
+        using var weights = Weights(scaling: new(RopeScalingKind.Llama3, 4) { OriginalContext = 16 });
+        HuggingFaceFolder.Save(weights, _folder);
+        var config = JsonNode.Parse(File.ReadAllText(At("config.json")))!.AsObject();
+        var rotary = config["rope_scaling"]!.DeepClone();
+        rotary["rope_theta"] = config["rope_theta"]!.DeepClone();
+        config.Remove("rope_theta");
+        config.Remove("rope_scaling");
+        config["rope_parameters"] = rotary;
+        File.WriteAllText(At("config.json"), config.ToJsonString());
+        using var loaded = HuggingFaceFolder.Load(_folder);
+        Assert.Equal(weights.Shape, loaded.Shape);
     }
 
     [Fact]

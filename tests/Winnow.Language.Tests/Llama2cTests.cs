@@ -126,6 +126,28 @@ public sealed class Llama2cTests : IDisposable
         string Pieces(string text) => string.Join('|', tokenizer.Encode(text).Select(t => Encoding.UTF8.GetString(tokenizer.Bytes(t, false).Span)));
     }
 
+    // The definition: the best pair of all, the leftmost of equals, again and again.
+    [Fact]
+    public void Any_text_is_joined_as_the_definition_says_and_a_long_one_at_once()
+    {
+        var tokenizer = Llama2cTokenizer.Load(Write("tok.bin", Tokens(Vocabulary)), Vocabulary);
+        var score = Enumerable.Range(0, Vocabulary).Select(Piece).Select((p, i) => (p.Item1, p.Item2, i)).Where(p => p.i >= 259).ToDictionary(p => p.Item1, p => p.Item2);
+        var random = new SeededRandom(2, "texts");
+        for (int round = 0; round < 200; round++)
+        {
+            string text = string.Concat(Enumerable.Range(0, random.Next(1, 30)).Select(_ => "abn "[random.Next(4)]));
+            List<string> parts = [.. (" " + text).Select(c => c.ToString())];
+            while (Enumerable.Range(0, parts.Count - 1).Where(i => score.ContainsKey(parts[i] + parts[i + 1])).OrderByDescending(i => score[parts[i] + parts[i + 1]]).Cast<int?>().FirstOrDefault() is { } at)
+            {
+                parts[at] += parts[at + 1];
+                parts.RemoveAt(at + 1);
+            }
+            Assert.Equal(parts, tokenizer.Encode(text).Select(t => Encoding.UTF8.GetString(tokenizer.Bytes(t, false).Span)));
+        }
+        string book = string.Concat(Enumerable.Repeat("banana ban ", 20_000));
+        Assert.Equal(" " + book, Encoding.UTF8.GetString([.. tokenizer.Encode(book).SelectMany(t => tokenizer.Bytes(t, false).ToArray())]));
+    }
+
     [Fact]
     public void Bad_tokenisers_are_refused()
     {

@@ -16,7 +16,6 @@ public sealed class LlamaSessionTests
 
     public static TheoryData<int> Variants => [0, 1, 2, 3];
 
-    /// <summary>Weights ten times as large as usual: attention that is not nearly uniform.</summary>
     private static LlamaWeights Weights(int variant) => LlamaWeights.Random(Shape(variant), new SeededRandom(5, $"weights {variant}"));
 
     private static int[] Tokens(LlamaShape shape, int count)
@@ -226,12 +225,25 @@ public sealed class LlamaSessionTests
         Assert.Equal(0.25, new RopeScaling(RopeScalingKind.Linear, 2).Of(0.5));
     }
 
+    /// <summary>So large that threads share its products and its attention, of a token alone as well.</summary>
+    private static LlamaWeights Shared() => LlamaWeights.Random(new() { Width = 256, Hidden = 512, Layers = 1, Heads = 16, KeyValueHeads = 4, HeadWidth = 16, Vocabulary = 500, Context = 200 }, new SeededRandom(3, "shared"));
+
+    [Fact]
+    public void Threads_that_share_a_token_change_no_bit()
+    {
+        using var weights = Shared();
+        int[] tokens = Tokens(weights.Shape, 160), alone = [.. Enumerable.Repeat(1, 160)];
+        float[] one = Read(weights, tokens, alone);
+        Assert.Equal(one, Read(weights, tokens, alone, threads: 2));
+        Assert.Equal(one, Read(weights, tokens, alone, threads: 3));
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
     public void A_token_allocates_nothing(int threads)
     {
-        using var weights = Weights(0);
+        using var weights = Shared();
         using var session = new LlamaSession(weights, threads: threads);
         int[] tokens = Tokens(weights.Shape, 60);
         for (int i = 0; i < 30; i++)

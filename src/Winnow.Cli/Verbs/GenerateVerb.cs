@@ -28,11 +28,13 @@ internal static class GenerateVerb
         command.SetAction(async (parsed, cancellation) =>
         {
             using var loaded = LanguageModel.Load(parsed.GetValue(model)!, parsed.GetValue(weights), cancellation);
-            using var session = new LlamaSession(loaded.Weights, threads: Study.ParseCount("--threads", parsed.GetValue(threads)!));
+            int most = Study.ParseCount("--tokens", parsed.GetValue(tokens)!);
+            // room for this text, not for the longest one that the model could read
+            using var session = new LlamaSession(loaded.Weights, loaded.Tokenizer.Encode(parsed.GetValue(prompt)!).Count + 1 + most, Study.ParseCount("--threads", parsed.GetValue(threads)!));
             var generator = new TextGenerator(session, loaded.Tokenizer);
             var options = new GenerationOptions
             {
-                Tokens = Study.ParseCount("--tokens", parsed.GetValue(tokens)!),
+                Tokens = most,
                 Stops = parsed.GetValue(stop)!,
                 Sampling = new() { Temperature = parsed.GetValue(temperature), TopK = parsed.GetValue(topK), TopP = parsed.GetValue(topP), MinP = parsed.GetValue(minP), RepetitionPenalty = parsed.GetValue(penalty) },
             };

@@ -62,8 +62,8 @@ public sealed class SampleShards
     }
 
     /// <summary>
-    /// Writes the samples that are missing; returns how many those were. What is cancelled or throws has stored all whole shards before it,
-    /// and, if it was cancelled, the rest as a shorter one.
+    /// Writes the samples that are missing; returns how many those were. What is cancelled or throws has stored all samples made before it,
+    /// the last of them in a shorter shard.
     /// </summary>
     /// <param name="samples">Makes the samples of the given indices, each once and in any order: the index, and the numbers of each tensor. They are asked for one at a time.</param>
     /// <param name="samplesPerShard">Samples in a shard.</param>
@@ -96,7 +96,7 @@ public sealed class SampleShards
             }
             Flush();
         }
-        catch (OperationCanceledException)
+        catch
         {
             Flush();
             throw;

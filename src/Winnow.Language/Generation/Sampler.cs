@@ -31,7 +31,7 @@ public sealed record SamplingOptions
     }
 }
 
-/// <summary>Chooses tokens. Allocates nothing after it is made.</summary>
+/// <summary>Chooses tokens. Cost of a choice: O(vocabulary), with top-k or top-p O(vocabulary · log vocabulary). Choosing allocates nothing.</summary>
 public sealed class Sampler
 {
     private readonly SamplingOptions _options;
@@ -39,6 +39,7 @@ public sealed class Sampler
     private readonly float[] _logits;
     private readonly int[] _order;
     private readonly HashSet<int> _seen = [];
+    private readonly Comparison<int> _likelier;
 
     /// <summary>A sampler.</summary>
     /// <param name="options">How.</param>
@@ -48,6 +49,7 @@ public sealed class Sampler
     {
         ArgumentNullException.ThrowIfNull(options);
         (_options, _random, _logits, _order) = (options.Checked(), random, new float[vocabulary], new int[vocabulary]);
+        _likelier = (a, b) => _logits[a] != _logits[b] ? _logits[b].CompareTo(_logits[a]) : a.CompareTo(b);
     }
 
     /// <summary>Says that a token occurred.</summary>
@@ -72,33 +74,48 @@ public sealed class Sampler
         return _options.Temperature == 0 ? best : Draw(_logits[best]);
     }
 
+    /// <summary>Draws by weights e^((logit - largest) / temperature), of which the largest is 1; what is not to be drawn has weight 0.</summary>
     private int Draw(float most)
     {
-        for (int i = 0; i < _logits.Length; i++)
-            (_order[i], _logits[i]) = (i, MathF.Exp((float)((_logits[i] - most) / _options.Temperature)));
-        bool ranked = _options.TopK > 0 || _options.TopP < 1;
-        if (ranked)
-            Array.Sort(_order, Compare);
-        int kept = _options.TopK > 0 ? Math.Min(_options.TopK, _order.Length) : _order.Length;
-        double all = 0, sum = 0;
-        for (int i = 0; i < kept; i++)
-            all += _logits[_order[i]];
-        int end = 0;
-        while (end < kept && (end == 0 || sum < _options.TopP * all) && (end == 0 || !ranked || _logits[_order[end]] >= _options.MinP))
-            sum += _logits[_order[end++]];
-        if (!ranked && _options.MinP > 0)
-            for (int i = 0; i < end; i++)
-                if (_logits[i] < _options.MinP)
-                    (sum, _logits[i]) = (sum - _logits[i], 0);
-        double at = _random.NextDouble() * sum;
-        for (int i = 0; i < end; i++)
+        float[] weights = _logits;
+        for (int i = 0; i < weights.Length; i++)
+            (_order[i], weights[i]) = (i, MathF.Exp((float)((weights[i] - most) / _options.Temperature)));
+        if (_options.TopK > 0 || _options.TopP < 1)
+            Array.Sort(_order, _likelier);
+        if (_options.TopK > 0)
+            foreach (int token in _order.AsSpan(Math.Min(_options.TopK, _order.Length)))
+                weights[token] = 0;
+        if (_options.TopP < 1)
         {
-            at -= _logits[_order[i]];
-            if (at < 0)
-                return _order[i];
+            double left = _options.TopP * Sum();
+            foreach (int token in _order)
+            {
+                if (left <= 0)
+                    weights[token] = 0;
+                left -= weights[token];
+            }
         }
-        return _order[0];
+        for (int i = 0; i < weights.Length; i++)
+            weights[i] = weights[i] < _options.MinP ? 0 : weights[i];
+        double at = _random.NextDouble() * Sum();
+        int last = 0;
+        foreach (int token in _order)
+        {
+            if (weights[token] == 0)
+                continue;
+            last = token; // if sums were rounded so that nothing is left for anyone
+            at -= weights[token];
+            if (at < 0)
+                break;
+        }
+        return last;
     }
 
-    private int Compare(int a, int b) => _logits[a] != _logits[b] ? _logits[b].CompareTo(_logits[a]) : a.CompareTo(b);
+    private double Sum()
+    {
+        double sum = 0;
+        foreach (float weight in _logits)
+            sum += weight;
+        return sum;
+    }
 }

@@ -13,7 +13,6 @@ namespace Winnow.Language;
 public static unsafe class HuggingFaceFolder
 {
     private const string Config = "config.json", Single = "model.safetensors", Index = "model.safetensors.index.json";
-    private const long LongestJson = 64L << 20;
     private static readonly string[] ScalingKeys = ["rope_type", "type"];
     private static readonly string[] Kinds = ["llama", "mistral", "qwen2", "qwen3"];
 
@@ -126,15 +125,17 @@ public static unsafe class HuggingFaceFolder
 
     private static LlamaShape Shape(string path)
     {
-        using var json = Json(path);
+        using var json = ModelJson.Read(path);
         var root = json.RootElement;
-        string kind = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("model_type", out var k) && k.ValueKind == JsonValueKind.String ? k.GetString()! : "none";
+        string kind = ModelJson.Has(root, "model_type", JsonValueKind.String, out var k) ? k.GetString()! : "none";
         if (!Kinds.Contains(kind))
             throw InputException.At(path, $"model_type '{kind}'", $"one of {string.Join(", ", Kinds)}", "Other kinds of models are not read.");
         if (Text("hidden_act", "silu") is var act && act is not ("silu" or "swish"))
             throw InputException.At(path, $"hidden_act '{act}'", "silu", "Models with another activation are not read.");
-        if (root.TryGetProperty("sliding_window", out var window) && window.ValueKind == JsonValueKind.Number && Flag("use_sliding_window", kind == "mistral"))
+        if (ModelJson.Has(root, "sliding_window", JsonValueKind.Number, out var window) && Flag("use_sliding_window", kind == "mistral"))
             throw InputException.At(path, $"attention in a window of {window}", "attention to all positions", "Models with a window are not read.");
+        if (Number(root, "partial_rotary_factor", 1) is var share && share != 1)
+            throw InputException.At(path, FormattableString.Invariant($"partial_rotary_factor {share}"), "1", "Models that rotate a part of each head are not read.");
         int width = Size("hidden_size"), heads = Size("num_attention_heads");
         return new LlamaShape
         {
@@ -147,7 +148,7 @@ public static unsafe class HuggingFaceFolder
             Vocabulary = Size("vocab_size"),
             Context = Size("max_position_embeddings", 2048),
             NormEpsilon = Number(root, "rms_norm_eps", 1e-6),
-            RopeBase = Number(root, "rope_theta", 10_000),
+            RopeBase = Number(root, "rope_theta", ModelJson.Has(root, "rope_parameters", JsonValueKind.Object, out var rotary) ? Number(rotary, "rope_theta", 10_000) : 10_000),
             TiedHead = Flag("tie_word_embeddings", false),
             AttentionBias = Flag("attention_bias", kind == "qwen2"),
             QueryKeyNorm = kind == "qwen3",
@@ -161,14 +162,18 @@ public static unsafe class HuggingFaceFolder
 
         bool Flag(string name, bool otherwise) => root.TryGetProperty(name, out var v) && v.ValueKind != JsonValueKind.Null ? v.ValueKind is JsonValueKind.True or JsonValueKind.False ? v.GetBoolean() : throw Wrong(name, v, "true or false") : otherwise;
 
-        string Text(string name, string otherwise) => root.TryGetProperty(name, out var v) && v.ValueKind == JsonValueKind.String ? v.GetString()! : otherwise;
+        string Text(string name, string otherwise) => ModelJson.Has(root, name, JsonValueKind.String, out var v) ? v.GetString()! : otherwise;
 
         RopeScaling? Scaling()
         {
-            if (!root.TryGetProperty("rope_scaling", out var r) || r.ValueKind == JsonValueKind.Null)
-                return null;
-            if (r.ValueKind != JsonValueKind.Object)
-                throw Wrong("rope_scaling", r, "an object");
+            // newer files hold base and scaling together
+            if (!ModelJson.Has(root, "rope_parameters", JsonValueKind.Object, out var r))
+            {
+                if (!root.TryGetProperty("rope_scaling", out r) || r.ValueKind == JsonValueKind.Null)
+                    return null;
+                if (r.ValueKind != JsonValueKind.Object)
+                    throw Wrong("rope_scaling", r, "an object");
+            }
             string type = ScalingKeys.Select(n => r.TryGetProperty(n, out var t) && t.ValueKind == JsonValueKind.String ? t.GetString() : null).FirstOrDefault(t => t is not null) ?? "none";
             return type switch
             {
@@ -180,20 +185,6 @@ public static unsafe class HuggingFaceFolder
         }
 
         InputException Wrong(string name, JsonElement found, string expected) => InputException.At(path, $"{name} = {(found.GetRawText() is { Length: > 60 } text ? text[..60] + "…" : found.GetRawText())}", expected, "The configuration is damaged.");
-    }
-
-    private static JsonDocument Json(string path)
-    {
-        try
-        {
-            if (new FileInfo(path).Length is var length && length > LongestJson)
-                throw InputException.At(path, $"{length:N0} bytes", $"at most {LongestJson:N0}", "This is no such file.");
-            return JsonDocument.Parse(File.ReadAllBytes(path), new JsonDocumentOptions { MaxDepth = 32 });
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
-        {
-            throw new InputException($"{path}: cannot be read ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}). Get the whole folder of one model.", e);
-        }
     }
 
     /// <summary>What a model of this shape has: names and shapes.</summary>
@@ -274,8 +265,8 @@ public static unsafe class HuggingFaceFolder
                 string index = Path.Combine(folder, Index);
                 if (!File.Exists(index))
                     return [Single];
-                using var json = Json(index);
-                if (json.RootElement.ValueKind != JsonValueKind.Object || !json.RootElement.TryGetProperty("weight_map", out var map) || map.ValueKind != JsonValueKind.Object)
+                using var json = ModelJson.Read(index);
+                if (!ModelJson.Has(json.RootElement, "weight_map", JsonValueKind.Object, out var map))
                     throw InputException.At(index, "no weight_map", "an object that says in which file each weight is", "Get the whole folder of one model.");
                 string[] names = [.. map.EnumerateObject().Select(p => p.Value.ValueKind == JsonValueKind.String ? p.Value.GetString()! : "").Distinct().Order(StringComparer.Ordinal)];
                 return names.FirstOrDefault(n => n.Length == 0 || Path.GetFileName(n) != n || !n.EndsWith(".safetensors", StringComparison.Ordinal)) is { } bad

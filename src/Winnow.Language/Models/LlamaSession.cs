@@ -121,13 +121,13 @@ public sealed unsafe class LlamaSession : IDisposable
             Place(l, layer, count);
             Attend(l, count);
             Times(layer.Output, _heads, count, _norm, []);
-            Add(_x, _norm, (long)count * _s.Width);
+            Add(_x, new(_norm, count * _s.Width));
             Norm(_x, layer.FeedForwardNorm, _norm, count);
             Times(layer.Gate, _norm, count, _gate, []);
             Times(layer.Up, _norm, count, _up, []);
             Gated((long)count * _s.Hidden);
             Times(layer.Down, _gate, count, _norm, []);
-            Add(_x, _norm, (long)count * _s.Width);
+            Add(_x, new(_norm, count * _s.Width));
         }
         Norm(_x + (long)(count - 1) * _s.Width, _weights.FinalNorm, _norm, 1);
         Times(_weights.Head, _norm, 1, _logits, []);
@@ -167,16 +167,7 @@ public sealed unsafe class LlamaSession : IDisposable
         public readonly float* X = x, Y = y;
     }
 
-    private static void Add(float* x, float* y, long n)
-    {
-        for (long at = 0; at < n; at += int.MaxValue / 2)
-        {
-            int part = (int)Math.Min(n - at, int.MaxValue / 2);
-            TensorPrimitives.Add<float>(new ReadOnlySpan<float>(x + at, part), new ReadOnlySpan<float>(y + at, part), new(x + at, part));
-        }
-    }
-
-    private static void Add(float* x, float[] y) => TensorPrimitives.Add<float>(new ReadOnlySpan<float>(x, y.Length), y, new(x, y.Length));
+    private static void Add(float* x, ReadOnlySpan<float> y) => TensorPrimitives.Add(new ReadOnlySpan<float>(x, y.Length), y, new(x, y.Length));
 
     /// <summary>silu(gate) · up.</summary>
     private void Gated(long n)
@@ -271,7 +262,7 @@ public sealed unsafe class LlamaSession : IDisposable
     {
         int d = _s.HeadWidth, positions = Position + t + 1, keyHead = head / _s.GroupSize;
         float* q = _q + (long)t * _queries + head * d, k = Keys(layer, keyHead), v = Values(layer, keyHead), to = _heads + (long)t * _queries + head * d;
-        float scale = 1 / MathF.Sqrt(d), most = float.NegativeInfinity, sum = 0;
+        float scale = 1 / MathF.Sqrt(d), most = float.NegativeInfinity;
         for (int p = 0; p < positions; p++)
         {
             scores[p] = scale * Dot(q, k + (long)p * d, d);
@@ -285,7 +276,7 @@ public sealed unsafe class LlamaSession : IDisposable
             Vector256.Store(e, scores + i);
             total += e;
         }
-        sum = Vector256.Sum(total);
+        float sum = Vector256.Sum(total);
         for (; i < positions; i++)
             sum += scores[i] = VectorExp.Exp(scores[i] - most);
         float inverse = 1 / sum;

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using Microsoft.ML.Tokenizers;
 using Winnow.Core;
+using static Winnow.Language.ModelJson;
 
 namespace Winnow.Language;
 
@@ -12,8 +13,7 @@ namespace Winnow.Language;
 /// </summary>
 public sealed class HuggingFaceTokenizer : ITokenizer
 {
-    private const string File = "tokenizer.json";
-    private const long LongestFile = 256L << 20;
+    private const string Name = "tokenizer.json";
 
     /// <summary>How GPT-2 cuts texts before it joins letters; used where a file asks for the default.</summary>
     private const string DefaultPattern = @"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
@@ -42,8 +42,8 @@ public sealed class HuggingFaceTokenizer : ITokenizer
     public static HuggingFaceTokenizer Load(string folder, int count)
     {
         ArgumentNullException.ThrowIfNull(folder);
-        string path = Path.Combine(folder, File);
-        using var json = Read(path) ?? throw InputException.At(path, "nothing", "the model's tokeniser", "Get the whole folder of one model.");
+        string path = Path.Combine(folder, Name);
+        using var json = ModelJson.ReadIfThere(path) ?? throw InputException.At(path, "nothing", "the model's tokeniser", "Get the whole folder of one model.");
         var root = json.RootElement;
         if (!Has(root, "model", JsonValueKind.Object, out var model) || !Has(model, "vocab", JsonValueKind.Object, out var vocab) || !Has(model, "merges", JsonValueKind.Array, out var merges))
             throw InputException.At(path, "no model with vocab and merges", "a byte-pair encoding", "Other kinds of tokenisers are not read.");
@@ -90,7 +90,7 @@ public sealed class HuggingFaceTokenizer : ITokenizer
         }
         catch (RegexMatchTimeoutException e)
         {
-            throw new InputException($"text: found {text.Length:N0} letters that the tokeniser's pattern does not get through in {Patience.TotalSeconds} s; expected a text. The pattern in {File} is damaged.", e);
+            throw new InputException($"text: found {text.Length:N0} letters that the tokeniser's pattern does not get through in {Patience.TotalSeconds} s; expected a text. The pattern in {Name} is damaged.", e);
         }
     }
 
@@ -145,10 +145,10 @@ public sealed class HuggingFaceTokenizer : ITokenizer
 
     private static int? Beginning(string folder, Dictionary<string, int> pieces)
     {
-        using var config = Read(Path.Combine(folder, "tokenizer_config.json"));
+        using var config = ModelJson.ReadIfThere(Path.Combine(folder, "tokenizer_config.json"));
         if (config is not null && Has(config.RootElement, "add_bos_token", JsonValueKind.False, out _))
             return null;
-        if (config is not null && Name(config.RootElement, "bos_token") is { } name && pieces.TryGetValue(name, out int begin))
+        if (config is not null && Special(config.RootElement, "bos_token") is { } name && pieces.TryGetValue(name, out int begin))
             return begin;
         return null;
     }
@@ -158,43 +158,21 @@ public sealed class HuggingFaceTokenizer : ITokenizer
         var ends = new SortedSet<int>();
         foreach (string file in (string[])["generation_config.json", "config.json"])
         {
-            using var config = Read(Path.Combine(folder, file));
+            using var config = ModelJson.ReadIfThere(Path.Combine(folder, file));
             if (config is null || !config.RootElement.TryGetProperty("eos_token_id", out var value))
                 continue;
             foreach (var v in value.ValueKind == JsonValueKind.Array ? value.EnumerateArray().ToArray() : [value])
                 if (v.ValueKind == JsonValueKind.Number && v.TryGetInt32(out int n))
                     ends.Add(n);
         }
-        using var names = Read(Path.Combine(folder, "tokenizer_config.json"));
-        if (names is not null && Name(names.RootElement, "eos_token") is { } name && pieces.TryGetValue(name, out int end))
+        using var names = ModelJson.ReadIfThere(Path.Combine(folder, "tokenizer_config.json"));
+        if (names is not null && Special(names.RootElement, "eos_token") is { } name && pieces.TryGetValue(name, out int end))
             ends.Add(end);
         return [.. ends];
     }
 
-    private static string? Name(JsonElement config, string key) => !config.TryGetProperty(key, out var v) ? null
+    private static string? Special(JsonElement config, string key) => !config.TryGetProperty(key, out var v) ? null
         : v.ValueKind == JsonValueKind.String ? v.GetString() : Has(v, "content", JsonValueKind.String, out var content) ? content.GetString() : null;
-
-    private static bool Has(JsonElement from, string name, JsonValueKind kind, out JsonElement value)
-    {
-        value = default;
-        return from.ValueKind == JsonValueKind.Object && from.TryGetProperty(name, out value) && value.ValueKind == kind;
-    }
-
-    /// <summary>Null where there is no file.</summary>
-    private static JsonDocument? Read(string path)
-    {
-        if (!System.IO.File.Exists(path))
-            return null;
-        try
-        {
-            return new FileInfo(path).Length is var length && length > LongestFile ? throw InputException.At(path, $"{length:N0} bytes", $"at most {LongestFile:N0}", "This is no such file.")
-                : JsonDocument.Parse(System.IO.File.ReadAllBytes(path), new JsonDocumentOptions { MaxDepth = 64 });
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
-        {
-            throw new InputException($"{path}: cannot be read ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}). Get the whole folder of one model.", e);
-        }
-    }
 
     /// <summary>A piece's letters stand for bytes: those that print for themselves, the others, in order, for 256 and on.</summary>
     private static byte[] Bytes(string piece)

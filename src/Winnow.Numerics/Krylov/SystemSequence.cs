@@ -150,7 +150,8 @@ public static class SystemSequence
             {
                 try
                 {
-                    foreach (var system in Walk(order.Skip((int)((long)piece * order.Count / pieces)).Take((int)((long)(piece + 1) * order.Count / pieces) - (int)((long)piece * order.Count / pieces)), stop.Token))
+                    var (first, after) = Workers.Part(order.Count, piece, pieces);
+                    foreach (var system in Walk(order.Skip(first).Take(after - first), stop.Token))
                         solved.Add(system, stop.Token);
                 }
                 catch

@@ -17,7 +17,8 @@ public sealed class Crew : IDisposable
 
     private readonly Thread[] _threads;
     private readonly SemaphoreSlim _wake = new(0);
-    private volatile Task? _run;
+    private readonly Dictionary<Type, Shared> _kinds = [];
+    private volatile Shared? _run;
     private volatile int _round;
     private int _sleeping, _left;
     private volatile bool _ending;
@@ -47,7 +48,9 @@ public sealed class Crew : IDisposable
             work(in job, 0, 1);
             return;
         }
-        var run = Typed<TJob>.Of(this);
+        if (!_kinds.TryGetValue(typeof(TJob), out var kind))
+            _kinds.Add(typeof(TJob), kind = new Shared<TJob>());
+        var run = (Shared<TJob>)kind;
         (run.Job, run.Work) = (job, work);
         _failure = null;
         Volatile.Write(ref _left, Size - 1);
@@ -121,19 +124,16 @@ public sealed class Crew : IDisposable
         _wake.Dispose();
     }
 
-    private abstract class Task
+    private abstract class Shared
     {
         public abstract void Do(int worker, int workers);
     }
 
-    /// <summary>A run of one kind of job, made once for each crew.</summary>
-    private sealed class Typed<TJob> : Task
+    /// <summary>Work on one kind of job, made once and used again.</summary>
+    private sealed class Shared<TJob> : Shared
     {
-        private static readonly System.Runtime.CompilerServices.ConditionalWeakTable<Crew, Typed<TJob>> Made = [];
         public TJob Job = default!;
         public CrewWork<TJob> Work = null!;
-
-        public static Typed<TJob> Of(Crew crew) => Made.GetValue(crew, static _ => new());
 
         public override void Do(int worker, int workers) => Work(in Job, worker, workers);
     }
