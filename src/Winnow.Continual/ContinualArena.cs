@@ -38,6 +38,8 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
             "Keeps every row and trains on all of them at every step: the upper bound, not a continual learner.", (s, _) => new JointTraining(s), tags: ["upper-bound"]);
         Baseline<GDumbOptions>("gdumb", "GDumb", "Prabhu, Torr and Dokania, GDumb: a simple approach that questions our progress in continual learning, ECCV", 2020,
             "Keeps a class-balanced memory and trains a fresh network on it alone after every task.", (s, o) => new GDumb(s, o), needs: [Boundaries, NewClasses], tags: ["replay"]);
+        Baseline<ICarlOptions>("icarl", "iCaRL", "Rebuffi, Kolesnikov, Sperl and Lampert, iCaRL: incremental classifier and representation learning, CVPR 2017, arXiv 1611.07725", 2017,
+            "Keeps the rows whose mean feature is nearest to their class's, learns beside them under distillation, and answers with the nearest mean.", (s, o) => new ICarl(s, o), needs: [Boundaries, NewClasses], tags: ["replay", "distillation", "prototypes"]);
         Baseline<NoOptions>("ncm", "Nearest class mean", "Mensink et al., Distance-based image classification: generalizing to new classes at near-zero cost, TPAMI", 2013,
             "Answers with the class whose mean is nearest, on the encoder's features or the inputs.", (s, _) => new NearestClassMean(s), tags: ["prototypes"]);
         Baseline<StreamingLdaOptions>("slda", "Streaming LDA", "Hayes and Kanan, Lifelong machine learning with deep streaming linear discriminant analysis, CVPR workshops", 2020,

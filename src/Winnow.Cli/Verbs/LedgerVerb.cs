@@ -11,7 +11,7 @@ namespace Winnow.Cli.Verbs;
 /// <summary><c>winnow ledger [METHOD]</c>: each paper's claim beside what this code measured.</summary>
 internal static class LedgerVerb
 {
-    private static readonly ulong[] Seeds = [1, 2, 3, 4, 5];
+    private const int Fewest = 5;
 
     public static Command Make()
     {
@@ -19,11 +19,15 @@ internal static class LedgerVerb
         var rerun = new Option<bool>("--rerun") { Description = "measure again and write the results" };
         var results = new Option<DirectoryInfo?>("--results") { Description = "folder of the results; default results/ledger here, else the one that came with the program" };
         var json = new Option<FileInfo?>("--json") { Description = "write the rows to this file" };
-        var command = new Command("ledger", "Prints each paper's claim beside what was measured; --rerun measures again.") { method, rerun, results, json };
+        var seeds = new Option<string>("--seeds") { Description = "how many seeds (5) or which (3,7,9), at least five; with --rerun", DefaultValueFactory = _ => "5" };
+        var command = new Command("ledger", "Prints each paper's claim beside what was measured; --rerun measures again.") { method, rerun, seeds, results, json };
         command.SetAction(async (parsed, cancellation) =>
         {
             var cards = parsed.GetValue(method) is { } id ? [Catalogue.Method(id)]
                 : Catalogue.Arenas.SelectMany(a => a.Methods.Where(m => m.Kind == MethodKind.Seed).Select(m => (Arena: a, Card: m))).ToArray();
+            var chosen = Study.ParseSeeds(parsed.GetValue(seeds)!);
+            if (chosen.Count < Fewest)
+                throw InputException.At("--seeds", $"{chosen.Count}", $"at least {Fewest}", "Fewer do not carry a verdict.");
             string folder = parsed.GetValue(results)?.FullName ?? Folder(parsed.GetValue(rerun));
             var entries = new List<LedgerEntry>();
             foreach (var (arena, card) in cards)
@@ -32,7 +36,7 @@ internal static class LedgerVerb
                     throw InputException.At($"method '{card.Id}'", "no claim on its card", "a method with a claim", "Baselines make none; 'winnow methods' lists the methods.");
                 string path = Path.Combine(folder, $"{card.Id}.json");
                 if (parsed.GetValue(rerun))
-                    (await MeasureAsync(arena, card, cancellation).ConfigureAwait(false)).Save(path);
+                    (await MeasureAsync(arena, card, chosen, cancellation).ConfigureAwait(false)).Save(path);
                 if (!File.Exists(path))
                     throw InputException.At(path, "no results", "the method's ledger", $"Measure it with 'winnow ledger {card.Id} --rerun'.");
                 entries.Add(LedgerEntry.Load(path));
@@ -69,13 +73,13 @@ internal static class LedgerVerb
         }
     }
 
-    private static async Task<LedgerEntry> MeasureAsync(IArena arena, MethodCard card, CancellationToken cancellation)
+    private static async Task<LedgerEntry> MeasureAsync(IArena arena, MethodCard card, IReadOnlyList<ulong> seeds, CancellationToken cancellation)
     {
         long started = Stopwatch.GetTimestamp();
         string folder = Directory.CreateTempSubdirectory("winnow-ledger-").FullName;
         try
         {
-            var sides = card.Claims.Select(c => (Claim: c, Method: Plan(arena, c, card.Id, c.MethodOptions, cancellation), Baseline: Plan(arena, c, c.Baseline, c.BaselineOptions, cancellation))).ToList();
+            var sides = card.Claims.Select(c => (Claim: c, Method: Plan(arena, c, card.Id, c.MethodOptions, seeds, cancellation), Baseline: Plan(arena, c, c.Baseline, c.BaselineOptions, seeds, cancellation))).ToList();
             Trial[] trials = [.. sides.SelectMany(s => s.Method.Trials.Concat(s.Baseline.Trials)).DistinctBy(t => t.Key)];
             using var store = Store.Open(folder);
             store.SavePlan("{}", trials);
@@ -84,7 +88,7 @@ internal static class LedgerVerb
             LedgerSide Side(StudyPlan plan, string metric) => new(plan.Trials[0].Method, plan.Trials[0].Options, [.. plan.Trials.Select(t => Value(outcomes[t.Key], metric))]);
             return new(1, card.Id, Machine.Here(), Catalogue.Commit, StudyRequest.Versions(), sides[0].Method.Data, Math.Round(Stopwatch.GetElapsedTime(started).TotalSeconds, 1),
                 [.. sides.Select(s => new LedgerRow(s.Claim.Text, s.Claim.Task, s.Method.Trials[0].TaskOptions, s.Claim.Metric, arena.MetricsOf(s.Claim.Task).First(m => m.Name == s.Claim.Metric).Better,
-                    s.Claim.Margin, s.Claim.BaselineFactor, Seeds, Side(s.Method, s.Claim.Metric), Side(s.Baseline, s.Claim.Metric)))]);
+                    s.Claim.Margin, s.Claim.BaselineFactor, seeds, Side(s.Method, s.Claim.Metric), Side(s.Baseline, s.Claim.Metric)))]);
         }
         finally
         {
@@ -96,12 +100,12 @@ internal static class LedgerVerb
         ? throw new InputException(string.Create(CultureInfo.InvariantCulture, $"ledger: {trial.Trial.Method} seed {trial.Trial.Seed} failed ({reason}); a verdict needs every seed. Mend the method and measure again."))
         : trial.Outcome.Metrics[metric];
 
-    private static StudyPlan Plan(IArena arena, Claim claim, string method, JsonObject options, CancellationToken cancellation) => StudyPlan.Make(new Study
+    private static StudyPlan Plan(IArena arena, Claim claim, string method, JsonObject options, IReadOnlyList<ulong> seeds, CancellationToken cancellation) => StudyPlan.Make(new Study
     {
         Arena = arena.Id,
         Tasks = [claim.Task],
         Methods = [new(method, options)],
-        Seeds = Seeds,
+        Seeds = seeds,
         Set = [.. claim.TaskOptions.Select(o => KeyValuePair.Create($"task.{o.Key}", o.Value!.ToString()))],
     }, arena, cancellation);
 }
