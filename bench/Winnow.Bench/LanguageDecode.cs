@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
+using System.Text;
 using System.Text.RegularExpressions;
 using Winnow.Core;
 using Winnow.Data;
@@ -11,7 +13,7 @@ namespace Winnow.Bench;
 
 /// <summary>
 /// Tokens a second of a language model that goes on with a text, greedily, token by token, beside llama2.c: the program whose path <c>WINNOW_LLAMA2C</c> gives, built
-/// with -O3 -march=native -ffast-math -fopenmp. Two threads. Equal results: the same text, where the model is trained.
+/// with -O3 -march=native -ffast-math -fopenmp. Two threads. Equal results: in float32 the same text as the peer; in smaller types logits near the float32 ones; at once the logits of one by one.
 /// </summary>
 internal static partial class LanguageDecode
 {
@@ -45,14 +47,21 @@ internal static partial class LanguageDecode
         using var session = new LlamaSession(model.Weights, threads: Threads);
         string file = Directory.GetFiles(folder, "*.bin").Single(Llama2cFile.Is), tokeniser = Directory.GetFiles(folder, "tok*.bin").Single();
         List<double> ours = [], theirs = [];
+        string? said = null;
         for (int i = 0; i <= Repetitions; i++)
         {
             for (int warm = 0; warm < (i == 0 ? 10 : 1); warm++)
                 ours.Add(Speed(session, tokens, 1, cancellation));
-            if (Peer(file, tokeniser, tokens) is { } speed)
-                theirs.Add(speed);
+            if (Peer(file, tokeniser, tokens) is { } peer)
+            {
+                theirs.Add(peer.Speed);
+                said = peer.Text;
+            }
         }
-        return new(TrainingStep.MedianWithoutFirst(ours[9..]), "llama2.c", theirs.Count == 0 ? null : TrainingStep.MedianWithoutFirst(theirs), theirs.Count == 0 ? null : true, theirs.Count == 0 ? Missing : null);
+        var text = new StringBuilder();
+        foreach (var (token, first) in Greedy(session, tokens, model.Tokenizer.Begin!.Value, cancellation).Select((t, i) => (t, i == 0)))
+            text.Append(Encoding.UTF8.GetString(model.Tokenizer.Bytes(token, first).Span));
+        return new(TrainingStep.MedianWithoutFirst(ours[9..]), "llama2.c", theirs.Count == 0 ? null : TrainingStep.MedianWithoutFirst(theirs), said is null ? null : said.Trim() == text.ToString().Trim(), theirs.Count == 0 ? Missing : null);
     }
 
     private static BenchMeasurement Random(WeightType type, int batch, CancellationToken cancellation)
@@ -66,15 +75,22 @@ internal static partial class LanguageDecode
             using var weights = mapped.As(type, cancellation);
             using var session = new LlamaSession(weights, threads: Threads);
             List<double> ours = [], theirs = [];
+            string? said = null;
             for (int i = 0; i <= Repetitions; i++)
             {
                 ours.Add(Speed(session, batch > 1 ? batch : 40, batch, cancellation));
-                if (Peer(file, tokeniser, 40) is { } speed)
-                    theirs.Add(speed);
+                if (Peer(file, tokeniser, 40) is { } peer)
+                {
+                    theirs.Add(peer.Speed);
+                    said = peer.Text;
+                }
             }
+            bool equal = said is not null && (batch > 1 ? Error(weights, batch, weights, 1) < 1e-3
+                : type == WeightType.Float32 ? said.Trim() == string.Concat(Greedy(session, 40, 1, cancellation).Select(t => $"p{t}"))
+                : Error(weights, 1, mapped, 1) < (type == WeightType.BFloat16 ? 0.01 : type == WeightType.Int8 ? 0.03 : 0.3));
             double median = TrainingStep.MedianWithoutFirst(ours);
             string share = batch > 1 ? "" : string.Create(CultureInfo.InvariantCulture, $"; ours reads {median * weights.Bytes / 1e9:F1} GB/s of weights");
-            return new(median, "llama2.c, float32" + share, theirs.Count == 0 ? null : TrainingStep.MedianWithoutFirst(theirs), theirs.Count == 0 ? null : true, theirs.Count == 0 ? Missing + share : null);
+            return new(median, "llama2.c, float32" + share, theirs.Count == 0 ? null : TrainingStep.MedianWithoutFirst(theirs), said is null ? null : equal, theirs.Count == 0 ? Missing + share : null);
         }
         finally
         {
@@ -96,12 +112,44 @@ internal static partial class LanguageDecode
             if (batch == 1)
                 some[0] = next;
             var logits = session.Read(some, cancellation);
-            next = System.Numerics.Tensors.TensorPrimitives.IndexOfMax(logits);
+            next = TensorPrimitives.IndexOfMax(logits);
         }
         return read / Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 
-    private static double? Peer(string model, string tokeniser, int tokens)
+    /// <summary>The likeliest tokens from a first one on, until that comes again.</summary>
+    private static List<int> Greedy(LlamaSession session, int most, int first, CancellationToken cancellation)
+    {
+        session.Rewind(0);
+        var made = new List<int>();
+        for (int token = first; made.Count < most; made.Add(token))
+        {
+            token = TensorPrimitives.IndexOfMax(session.Read([token], cancellation));
+            if (token == first)
+                break;
+        }
+        return made;
+    }
+
+    /// <summary>Relative distance of the logits after 64 tokens, read so many at a time.</summary>
+    private static double Error(LlamaWeights a, int batchA, LlamaWeights b, int batchB)
+    {
+        float[] x = Logits(a, batchA), y = Logits(b, batchB);
+        return TensorPrimitives.Distance<float>(x, y) / TensorPrimitives.Norm<float>(y);
+
+        static float[] Logits(LlamaWeights weights, int batch)
+        {
+            const int tokens = 64;
+            using var session = new LlamaSession(weights, tokens, Threads);
+            int[] some = [.. Enumerable.Range(0, tokens).Select(i => 1 + i * 7 % 200)];
+            for (int at = 0; at < tokens; at += batch)
+                session.Read(some.AsSpan(at, Math.Min(batch, tokens - at)));
+            session.Rewind(tokens - 1);
+            return session.Read(some.AsSpan(tokens - 1)).ToArray();
+        }
+    }
+
+    private static (double Speed, string Text)? Peer(string model, string tokeniser, int tokens)
     {
         if (Environment.GetEnvironmentVariable("WINNOW_LLAMA2C") is not { Length: > 0 } program || !File.Exists(program))
             return null;
@@ -110,9 +158,9 @@ internal static partial class LanguageDecode
         using var process = Process.Start(start)!;
         var text = process.StandardOutput.ReadToEndAsync();
         string said = process.StandardError.ReadToEnd();
-        text.GetAwaiter().GetResult();
+        string written = text.GetAwaiter().GetResult();
         process.WaitForExit();
-        return Achieved().Match(said) is { Success: true } match ? double.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture) : throw new InvalidOperationException($"llama2.c said: {said}");
+        return Achieved().Match(said) is { Success: true } match ? (double.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture), written) : throw new InvalidOperationException($"llama2.c said: {said}");
     }
 
     /// <summary>A model of random weights, and a tokeniser of as many pieces, which the peer wants to see.</summary>
@@ -132,7 +180,7 @@ internal static partial class LanguageDecode
         pieces.Write(BitConverter.GetBytes(8));
         for (int i = 0; i < Large.Vocabulary; i++)
         {
-            byte[] piece = System.Text.Encoding.UTF8.GetBytes($"p{i}");
+            byte[] piece = Encoding.UTF8.GetBytes($"p{i}");
             pieces.Write(BitConverter.GetBytes(0f));
             pieces.Write(BitConverter.GetBytes(piece.Length));
             pieces.Write(piece);

@@ -80,6 +80,9 @@ public sealed record Claim
     /// <summary>The metric compared.</summary>
     public required string Metric { get; init; }
 
+    /// <summary>Which direction the claim says; null for the metric's better one. A claim that something does harm wants the other.</summary>
+    public Better? Wants { get; init; }
+
     /// <summary>The method it is compared with.</summary>
     public required string Baseline { get; init; }
 

@@ -18,6 +18,11 @@ public interface IArena
     /// <summary>The methods and baselines.</summary>
     IReadOnlyList<MethodCard> Methods { get; }
 
+    /// <summary>The card of several methods in a row, such as <c>windowkv+kivi</c>; null where the arena's methods do not stack.</summary>
+    /// <param name="parts">At least two ids.</param>
+    /// <exception cref="InputException">No such method.</exception>
+    MethodCard? Composed(IReadOnlyList<string> parts) => null;
+
     /// <summary>The metrics of every task that brings none of its own; the first decides the ranking.</summary>
     IReadOnlyList<MetricCard> Metrics { get; }
 
@@ -87,6 +92,9 @@ public abstract class Arena<TSetup, TMethod> : IArena
     public IReadOnlyList<MethodCard> Methods => _methods;
 
     /// <inheritdoc/>
+    public virtual MethodCard? Composed(IReadOnlyList<string> parts) => null;
+
+    /// <inheritdoc/>
     public abstract IReadOnlyList<MetricCard> Metrics { get; }
 
     /// <inheritdoc/>
@@ -139,7 +147,7 @@ public static class ArenaCatalogue
 {
     /// <summary>The method card of an id.</summary>
     public static MethodCard Method(this IArena arena, string id) =>
-        arena.Methods.FirstOrDefault(m => m.Id == id) ?? throw InputException.Unknown("method", id, arena.Methods.Select(m => m.Id), $"winnow methods {arena.Id}");
+        arena.Methods.FirstOrDefault(m => m.Id == id) ?? (id.Split('+') is { Length: > 1 } parts ? arena.Composed(parts) : null) ?? throw InputException.Unknown("method", id, arena.Methods.Select(m => m.Id), $"winnow methods {arena.Id}");
 
     /// <summary>The task card of an id.</summary>
     public static TaskCard Task(this IArena arena, string id) =>

@@ -22,8 +22,9 @@ public sealed record OptionCard(string Name, string Type, JsonNode? Default, str
 /// </summary>
 public sealed class OptionsSchema
 {
-    private readonly PropertyInfo[] _properties;
+    private readonly PropertyInfo[] _properties = [];
     private readonly Func<object> _create;
+    private readonly IReadOnlyList<(string Owner, OptionsSchema Schema)>? _parts;
 
     private OptionsSchema(Type type, Func<object> create)
     {
@@ -34,8 +35,18 @@ public sealed class OptionsSchema
         Options = [.. _properties.Select(p => Describe(p, defaults))];
     }
 
-    /// <summary>The options record.</summary>
+    private OptionsSchema(IReadOnlyList<(string Owner, OptionsSchema Schema)> parts)
+    {
+        (Type, _parts) = (typeof(object[]), parts);
+        _create = () => parts.Select(p => p.Schema._create()).ToArray();
+        Options = [.. parts.SelectMany(p => p.Schema.Options.Select(o => o with { Name = $"{p.Owner}.{o.Name}" }))];
+    }
+
+    /// <summary>The options record; an array of objects where several are in a row.</summary>
     public Type Type { get; }
+
+    /// <summary>The owners in a row; null for one.</summary>
+    internal IReadOnlyList<(string Owner, OptionsSchema Schema)>? Parts => _parts;
 
     /// <summary>The options in declaration order.</summary>
     public IReadOnlyList<OptionCard> Options { get; }
@@ -43,8 +54,11 @@ public sealed class OptionsSchema
     /// <summary>The schema of an options record.</summary>
     public static OptionsSchema Of<T>() where T : class, new() => new(typeof(T), () => new T());
 
+    /// <summary>The schema of several owners in a row, whose options are named <c>owner.option</c>; it binds an array of their records.</summary>
+    public static OptionsSchema InARow(IReadOnlyList<(string Owner, OptionsSchema Schema)> parts) => new(parts);
+
     /// <summary>Whether an option of this name exists.</summary>
-    public bool Has(string name) => Find(name) is not null;
+    public bool Has(string name) => _parts is null ? Find(name) is not null : name.Split('.', 2) is [var owner, var own] && _parts.Any(p => p.Owner == owner && p.Schema.Has(own));
 
     /// <summary>Binds the given values over the defaults and validates them.</summary>
     /// <param name="given">Option names (case and dashes do not matter) and values.</param>
@@ -53,6 +67,13 @@ public sealed class OptionsSchema
     /// <exception cref="InputException">An unknown name, a value of the wrong type or out of range.</exception>
     public object Bind(JsonObject given, string owner)
     {
+        ArgumentNullException.ThrowIfNull(given);
+        if (_parts is not null)
+        {
+            if (given.FirstOrDefault(g => !_parts.Any(p => g.Key.StartsWith($"{p.Owner}.", StringComparison.Ordinal))).Key is { } stray)
+                throw InputException.Unknown($"option of {owner}", stray, Options.Select(o => o.Name), $"winnow show {_parts[0].Owner}");
+            return _parts.Select(p => p.Schema.Bind(Of(given, p.Owner), p.Owner)).ToArray();
+        }
         object options = _create();
         var set = new HashSet<string>();
         foreach (var (name, value) in given)
@@ -71,6 +92,10 @@ public sealed class OptionsSchema
     public JsonObject Canonical(object options)
     {
         var json = new JsonObject();
+        if (_parts is not null)
+            foreach (var ((owner, schema), own) in _parts.Zip((object[])options))
+                foreach (var (name, value) in schema.Canonical(own))
+                    json[$"{owner}.{name}"] = value?.DeepClone();
         foreach (var property in _properties)
             json[Kebab(property.Name)] = ToJson(property.GetValue(options));
         return json;
@@ -86,6 +111,10 @@ public sealed class OptionsSchema
                 changed[name] = value?.DeepClone();
         return changed;
     }
+
+    /// <summary>The options of one owner in a row, by their own names.</summary>
+    internal static JsonObject Of(JsonObject given, string owner) =>
+        new(given.Where(g => g.Key.StartsWith($"{owner}.", StringComparison.Ordinal)).Select(g => KeyValuePair.Create(g.Key[(owner.Length + 1)..], g.Value?.DeepClone())));
 
     private PropertyInfo? Find(string name) =>
         Array.Find(_properties, p => Nearest.Fold(p.Name) == Nearest.Fold(name));

@@ -126,6 +126,15 @@ public sealed record Study
         return limits;
     }
 
+    /// <summary>A share such as <c>20%</c> or <c>0.2</c>, above 0 and at most 1.</summary>
+    public static double ParseShare(string what, string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        bool percent = text.EndsWith('%');
+        double share = double.TryParse(percent ? text[..^1] : text, NumberStyles.Float, CultureInfo.InvariantCulture, out double v) ? percent ? v / 100 : v : double.NaN;
+        return share is > 0 and <= 1 ? share : throw InputException.At(what, $"'{text}'", "a share such as 20% or 0.2", "Give a number above 0 and at most 1.");
+    }
+
     /// <summary>A duration such as <c>90s</c>, <c>10m</c>, <c>1.5h</c>, in seconds.</summary>
     public static double ParseTime(string what, string text) => ParseQuantity(what, text, "a duration such as 90s, 10m or 2h", ("s", 1), ("m", 60), ("min", 60), ("h", 3600), ("ms", 1e-3));
 
@@ -140,16 +149,20 @@ public sealed record Study
         return value > 0 ? value : throw InputException.At(what, $"'{text}'", expected, "Give a number above zero with its unit.");
     }
 
-    /// <summary>Methods of a command line: <c>er,fpf:k=3:steps=50,joint</c>.</summary>
+    /// <summary>Methods of a command line: <c>er,fpf:k=3:steps=50,joint</c>; several in a row: <c>windowkv:keep=0.2+kivi:bits=2</c>.</summary>
     public static IReadOnlyList<MethodChoice> ParseMethods(string text) =>
     [
         .. text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(item =>
         {
-            string[] parts = item.Split(':');
+            string[][] row = [.. Regex.Split(item, @"\+(?=\p{L})", RegexOptions.CultureInvariant).Select(p => p.Split(':'))];
             var options = new JsonObject();
-            foreach (string part in parts.Skip(1))
-                options[part.Split('=', 2) is [var name, _] ? name : throw InputException.At("--methods", $"'{part}'", "OPTION=VALUE", "For instance er:buffer-size=200.")] = part.Split('=', 2)[1];
-            return new MethodChoice(parts[0], options);
+            foreach (string[] parts in row)
+                foreach (string part in parts.Skip(1))
+                {
+                    string name = part.Split('=', 2) is [var n, _] ? n : throw InputException.At("--methods", $"'{part}'", "OPTION=VALUE", "For instance er:buffer-size=200.");
+                    options[row.Length == 1 ? name : $"{parts[0]}.{name}"] = part.Split('=', 2)[1];
+                }
+            return new MethodChoice(string.Join('+', row.Select(p => p[0])), options);
         }),
     ];
 
@@ -242,6 +255,15 @@ public sealed record StudyPlan(string Name, string Hash, DataSummary Data, IRead
     private static JsonObject Gather(JsonObject own, IEnumerable<KeyValuePair<string, string>> set, string owner, OptionsSchema schema)
     {
         var gathered = new JsonObject();
+        if (schema.Parts is { } parts)
+        {
+            foreach (var (part, inner) in parts)
+                foreach (var (name, value) in Gather(OptionsSchema.Of(own, part), set, part, inner))
+                    gathered[$"{part}.{name}"] = value?.DeepClone();
+            foreach (var (name, value) in own.Where(o => !gathered.ContainsKey(o.Key)))
+                gathered[name] = value?.DeepClone(); // no part's: refused when it is bound
+            return gathered;
+        }
         foreach (string scope in (string[])["*", owner])
             foreach (var (key, value) in set)
                 if (key.Split('.', 2) is [var o, var name] && o == scope && (scope != "*" || (owner != "task" && schema.Has(name))))

@@ -107,4 +107,20 @@ public sealed class OptionsSchemaTests
 
     [Fact]
     public void A_property_of_an_unsupported_type_is_a_programming_error() => Assert.Throws<NotSupportedException>(OptionsSchema.Of<Unsupported>);
+
+    [Fact]
+    public void Schemas_in_a_row_bind_each_owners_options_and_name_what_belongs_to_none()
+    {
+        var row = OptionsSchema.InARow([("left", OptionsSchema.Of<Options>()), ("right", OptionsSchema.Of<Options>())]);
+        var bound = (object[])row.Bind(new() { ["right.bits"] = "4" }, "left+right");
+        Assert.Equal((2, 4), (((Options)bound[0]).Bits, ((Options)bound[1]).Bits));
+        var canonical = row.Canonical(bound);
+        Assert.Equal(2 * OptionsSchema.Of<Options>().Options.Count, canonical.Count);
+        Assert.Equal("""{"right.bits":4}""", row.Changed(canonical).ToJsonString());
+        Assert.Equal(row.Canonical(bound).ToJsonString(), row.Canonical(row.Bind(canonical, "left+right")).ToJsonString());
+        Assert.True(row.Has("left.bits"));
+        Assert.False(row.Has("bits") || row.Has("middle.bits"));
+        Assert.Contains("left.bits", Assert.Throws<InputException>(() => row.Bind(new() { ["bits"] = 4 }, "left+right")).Message);
+        Assert.Contains("right.bits", Assert.Throws<InputException>(() => row.Bind(new() { ["right.bits"] = 99 }, "left+right")).Message);
+    }
 }

@@ -133,4 +133,19 @@ public sealed class StudyTests : IDisposable
     [InlineData("500MB", 500_000_000)]
     [InlineData("2GiB", 2L << 30)]
     public void Sizes_are_read(string text, long bytes) => Assert.Equal(bytes, Study.ParseBytes("m", text));
+
+    [Fact]
+    public void Methods_in_a_row_are_one_choice_with_the_options_of_each()
+    {
+        var (one, row, number) = (Study.ParseMethods("a:x=1,b:y=2+c:z=3:w=4,d:v=1e+5")[0], Study.ParseMethods("a:x=1,b:y=2+c:z=3:w=4,d:v=1e+5")[1], Study.ParseMethods("d:v=1e+5").Single());
+        Assert.Equal(("a", """{"x":"1"}"""), (one.Id, one.Options.ToJsonString()));
+        Assert.Equal(("b+c", """{"b.y":"2","c.z":"3","c.w":"4"}"""), (row.Id, row.Options.ToJsonString()));
+        Assert.Equal("d", number.Id);
+    }
+
+    [Theory, InlineData("20%", 0.2), InlineData("0.2", 0.2), InlineData("100%", 1)]
+    public void Shares_are_percent_or_parts_of_one(string text, double share) => Assert.Equal(share, Study.ParseShare("--budget", text), 12);
+
+    [Theory, InlineData("0"), InlineData("120%"), InlineData("-1"), InlineData("a fifth"), InlineData("NaN"), InlineData("%"), InlineData("")]
+    public void What_is_no_share_is_refused(string text) => Assert.Contains("20% or 0.2", Assert.Throws<InputException>(() => Study.ParseShare("--budget", text)).Message);
 }

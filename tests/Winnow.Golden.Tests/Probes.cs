@@ -44,5 +44,17 @@ internal static class Probes
             ["smash/product"] = SmashProbes.Product,
             ["lifelong-llm-survey/regularisers"] = LifelongProbes.Regularisers,
             ["skr/darcy-order"] = KrylovProbes.DarcyOrder,
+            ["kivi/core"] = KvProbes.Kivi,
+            ["mustafar/token-mag"] = KvProbes.TokenMagnitude,
+            ["mustafar/key-output-aware"] = KvProbes.KeyOutputAware,
+            ["xkv/svd"] = KvProbes.CrossLayerSvd,
+            ["xkv/minicache-baseline"] = KvProbes.MiniCache,
+            ["cskv/init"] = KvProbes.CskvInit,
+            ["cskv/quant"] = KvProbes.CskvQuant,
+            ["windowkv/core"] = KvProbes.WindowKv,
+            ["prefixkv/profile"] = KvProbes.PrefixProfile,
+            ["kvmerger/merge"] = KvProbes.Merge,
+            ["kvmerger/merge-scaled"] = KvProbes.MergeScaled,
+            ["scbench/scores"] = KvProbes.Scores,
         };
 }

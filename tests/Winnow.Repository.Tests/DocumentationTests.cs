@@ -2,6 +2,7 @@ using System.Text.RegularExpressions;
 using Winnow.Compute;
 using Winnow.Continual;
 using Winnow.Core;
+using Winnow.KvCache;
 
 namespace Winnow.Repository.Tests;
 
@@ -9,7 +10,7 @@ namespace Winnow.Repository.Tests;
 public sealed partial class DocumentationTests
 {
     private const string FromSource = "dotnet run -c Release --project src/Winnow.Cli -- ";
-    private static readonly IArena[] Arenas = [new ContinualArena(), new ComputeArena()];
+    private static readonly IArena[] Arenas = [new ContinualArena(), new ComputeArena(), new KvCacheArena()];
     private static readonly Dictionary<string, Task<string>> Help = [];
 
     /// <summary>Pages that people wrote; those of the methods are generated.</summary>
@@ -84,7 +85,11 @@ public sealed partial class DocumentationTests
             Assert.True(owner == "task" ? task.Options.Has(option) : methods.Any(m => (owner == "*" || owner == m.Id) && arena.Method(m.Id).Options.Has(option)), $"nothing has the option '{set}'");
         }
         if (After("--budget") is { } budget)
-            Study.ParseLimits(budget, "--budget");
+            foreach (string part in budget.Split(','))
+                if (part.StartsWith("bytes=", StringComparison.Ordinal))
+                    Study.ParseShare("--budget", part["bytes=".Length..]);
+                else
+                    Study.ParseLimits(part, "--budget");
         if (After("--seeds") is { } seeds)
             Study.ParseSeeds(seeds);
     }

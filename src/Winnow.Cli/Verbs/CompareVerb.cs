@@ -21,19 +21,26 @@ internal static class CompareVerb
         var arena = new Argument<string>("arena") { Description = "the arena: 'winnow arenas' lists them" };
         var task = new Option<string[]>("--task", "--problem") { Description = "task, or several; default the arena's first", AllowMultipleArgumentsPerToken = true };
         var methods = new Option<string?>("--methods") { Description = "methods with options, e.g. er,fpf:k=3:steps=50; default all that fit the task" };
-        var data = new Option<string?>("--data") { Description = "data set by name or path (CSV, JSON lines, CoNLL-U, Parquet, IDX, CIFAR-10, folder of images); default the embedded digits" };
+        var data = new Option<string?>("--data", "--prompts") { Description = "data set by name or path (CSV, JSON lines, CoNLL-U, Parquet, IDX, CIFAR-10, folder of images); default the embedded digits" };
+        var model = new Option<string?>("--model") { Description = "language model of the arena kv-cache: folder of Hugging Face, or file of llama2.c; short for --set task.model=PATH" };
         var label = new Option<string?>("--label") { Description = "label column, by name or zero-based position; default the last" };
         var header = new Option<bool?>("--header") { Description = "whether the file's first row is a header; default: found out" };
         var domain = new Option<string?>("--domain") { Description = "column that says where (text) or when (a number) a row comes from, by name or zero-based position; it is no feature" };
         var seeds = new Option<string>("--seeds") { Description = "how many seeds (5) or which (3,7,9)", DefaultValueFactory = _ => "5" };
         var set = new Option<string[]>("--set") { Description = "OWNER.OPTION=VALUE; the owner is a method, 'task' or '*'", Arity = ArgumentArity.ZeroOrMore };
-        var budget = new Option<string?>("--budget") { Description = "time=DURATION for the whole study, memory=SIZE for each trial, e.g. time=10m,memory=2GB" };
+        var budget = new Option<string?>("--budget") { Description = "time=DURATION for the whole study, memory=SIZE for each trial, e.g. time=10m,memory=2GB; in kv-cache also bytes=20%: what a policy may hold, of the full cache" };
         var limits = new Option<string?>("--limits") { Description = "of each trial, e.g. time=60s,memory=1GB" };
         var threads = new Option<string>("--threads") { Description = "threads of each trial", DefaultValueFactory = _ => "1" };
-        var command = new Command("compare", "Compares methods on your data and writes a report.") { arena, task, methods, data, label, header, domain, seeds, set, budget, limits, threads, Parallel, Out, Json, Quiet, RetryFailed };
+        var command = new Command("compare", "Compares methods on your data and writes a report.") { arena, task, methods, data, model, label, header, domain, seeds, set, budget, limits, threads, Parallel, Out, Json, Quiet, RetryFailed };
         command.SetAction((parsed, cancellation) =>
         {
-            var most = parsed.GetValue(budget) is { } b ? Study.ParseLimits(b, "--budget") : new();
+            var settings = new List<KeyValuePair<string, string>>(Settings(parsed.GetValue(set)!));
+            if (parsed.GetValue(model) is { } path)
+                settings.Add(new("task.model", Path.Exists(path) ? Path.GetFullPath(path) : path));
+            string[] amounts = parsed.GetValue(budget)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];
+            foreach (string amount in amounts.Where(a => a.StartsWith("bytes=", StringComparison.Ordinal)))
+                settings.Add(new("task.bytes", Study.ParseShare("--budget: bytes", amount["bytes=".Length..]).ToString("R", CultureInfo.InvariantCulture)));
+            var most = Study.ParseLimits(string.Join(',', amounts.Where(a => !a.StartsWith("bytes=", StringComparison.Ordinal))), "--budget");
             var each = parsed.GetValue(limits) is { } l ? Study.ParseLimits(l, "--limits") : new();
             return ExecuteAsync(new Study
             {
@@ -44,7 +51,7 @@ internal static class CompareVerb
                 Reading = new(parsed.GetValue(label), parsed.GetValue(header), parsed.GetValue(domain)),
                 Seeds = Study.ParseSeeds(parsed.GetValue(seeds)!),
                 Threads = Study.ParseCount("--threads", parsed.GetValue(threads)!),
-                Set = Settings(parsed.GetValue(set)!),
+                Set = settings,
                 TotalSeconds = most.Seconds,
                 Limits = each with { MemoryBytes = each.MemoryBytes ?? most.MemoryBytes },
             }, Settings(parsed), cancellation);

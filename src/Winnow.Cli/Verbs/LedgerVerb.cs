@@ -87,7 +87,7 @@ internal static class LedgerVerb
             var outcomes = store.Finished().ToDictionary(f => f.Trial.Key, f => f);
             LedgerSide Side(StudyPlan plan, string metric) => new(plan.Trials[0].Method, plan.Trials[0].Options, [.. plan.Trials.Select(t => Value(outcomes[t.Key], metric))]);
             return new(1, card.Id, Machine.Here(), Catalogue.Commit, StudyRequest.Versions(), sides[0].Method.Data, Math.Round(Stopwatch.GetElapsedTime(started).TotalSeconds, 1),
-                [.. sides.Select(s => new LedgerRow(s.Claim.Text, s.Claim.Task, s.Method.Trials[0].TaskOptions, s.Claim.Metric, arena.MetricsOf(s.Claim.Task).First(m => m.Name == s.Claim.Metric).Better,
+                [.. sides.Select(s => new LedgerRow(s.Claim.Text, s.Claim.Task, s.Method.Trials[0].TaskOptions, s.Claim.Metric, s.Claim.Wants ?? arena.MetricsOf(s.Claim.Task).First(m => m.Name == s.Claim.Metric).Better,
                     s.Claim.Margin, s.Claim.BaselineFactor, seeds, Side(s.Method, s.Claim.Metric), Side(s.Baseline, s.Claim.Metric)))]);
         }
         finally

@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
+using System.Text.Json.Nodes;
 using TorchSharp.Modules;
 using Winnow.Core;
 using static TorchSharp.torch;
@@ -32,16 +33,21 @@ public sealed record MlirCostModelOptions : TokenModelOptions
 public sealed class MlirCostModel(MlirCostModelOptions options, SeededRandom random) : ICostModel
 {
     /// <summary>What the paper claims, and what its tokenisation implies.</summary>
+    /// <summary>Steps and baselines were tuned on seeds 11 and 12, which the ledger does not use.</summary>
     internal static IReadOnlyList<Claim> Claims { get; } =
     [
-        new() { Text = "A root mean square error of 5 to 7 % of the range (here: register pressure of families not seen in training, at most 7 %).", Task = "cost-model", Metric = "relative_rmse", Baseline = "mean-cost", BaselineFactor = 0, Margin = -0.07 },
-        new() { Text = "The same for run time (measured on this processor).", Task = "cost-model", Metric = "relative_rmse", Baseline = "mean-cost", BaselineFactor = 0, Margin = -0.07, TaskOptions = new() { ["target"] = "measured" } },
-        new() { Text = "Register pressure better than a linear model of operation counts.", Task = "cost-model", Metric = "relative_rmse", Baseline = "linear-counts", Margin = 0 },
-        new() { Text = "Run time better than a linear model of operation counts.", Task = "cost-model", Metric = "relative_rmse", Baseline = "linear-counts", Margin = 0, TaskOptions = new() { ["target"] = "measured" } },
-        new() { Text = "Run times in the right order: Spearman's correlation of at least 0.9.", Task = "cost-model", Metric = "spearman", Baseline = "mean-cost", BaselineFactor = 0, Margin = 0.9, TaskOptions = new() { ["target"] = "measured" } },
-        new() { Text = "Reading operands helps where wiring decides: register pressure better with them than without.", Task = "cost-model", Metric = "relative_rmse", Baseline = "mlir-cost-model", Margin = 0, BaselineOptions = new() { ["tokens"] = "ops" } },
-        new() { Text = "Fusion: the cheaper of two candidates in at least 85 % of pairs (measured).", Task = "cost-model", Metric = "fusion_accuracy", Baseline = "mean-cost", BaselineFactor = 0, Margin = 0.85, TaskOptions = new() { ["target"] = "measured" } },
+        new() { Text = "A root mean square error of 5 to 7 % of the range (here: register pressure of families not seen in training, at most 7 %).", Task = "cost-model", Metric = "relative_rmse", Baseline = "mean-cost", BaselineFactor = 0, Margin = -0.07, MethodOptions = Pressure() },
+        new() { Text = "The same for run time (measured on this processor).", Task = "cost-model", Metric = "relative_rmse", Baseline = "mean-cost", BaselineFactor = 0, Margin = -0.07, MethodOptions = Measured(), TaskOptions = new() { ["target"] = "measured" } },
+        new() { Text = "Register pressure better than a linear model of operation counts.", Task = "cost-model", Metric = "relative_rmse", Baseline = "linear-counts", Margin = 0, MethodOptions = Pressure(), BaselineOptions = new() { ["log"] = true, ["ridge"] = 1 } },
+        new() { Text = "Run time better than a linear model of operation counts.", Task = "cost-model", Metric = "relative_rmse", Baseline = "linear-counts", Margin = 0, MethodOptions = Measured(), BaselineOptions = new() { ["ridge"] = 1 }, TaskOptions = new() { ["target"] = "measured" } },
+        new() { Text = "Run times in the right order: Spearman's correlation of at least 0.9.", Task = "cost-model", Metric = "spearman", Baseline = "mean-cost", BaselineFactor = 0, Margin = 0.9, MethodOptions = Measured(), TaskOptions = new() { ["target"] = "measured" } },
+        new() { Text = "Reading operands helps where wiring decides: register pressure better with them than without.", Task = "cost-model", Metric = "relative_rmse", Baseline = "mlir-cost-model", Margin = 0, MethodOptions = Pressure(), BaselineOptions = new() { ["tokens"] = "ops", ["learning-rate"] = 0.003 } },
+        new() { Text = "Fusion: the cheaper of two candidates in at least 85 % of pairs (measured).", Task = "cost-model", Metric = "fusion_accuracy", Baseline = "mean-cost", BaselineFactor = 0, Margin = 0.85, MethodOptions = Measured(), TaskOptions = new() { ["target"] = "measured" } },
     ];
+
+    private static JsonObject Pressure() => new() { ["learning-rate"] = 0.003 };
+
+    private static JsonObject Measured() => new() { ["learning-rate"] = 0.0003 };
 
     /// <inheritdoc/>
     public ICostPredictor Train(IReadOnlyList<string> functions, IReadOnlyList<double> costs, ComputeContext context)

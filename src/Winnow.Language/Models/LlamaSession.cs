@@ -1,5 +1,4 @@
 using System.Numerics.Tensors;
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Winnow.Core;
@@ -78,24 +77,56 @@ public sealed unsafe class LlamaSession : IDisposable
     /// <param name="cancellation">Stops between batches; what was read stays read.</param>
     /// <returns>The logits of the token after the last, until the next call.</returns>
     /// <exception cref="InputException">No token, one that is not of the vocabulary, or more than there is room for.</exception>
-    public ReadOnlySpan<float> Read(ReadOnlySpan<int> tokens, CancellationToken cancellation = default)
+    public ReadOnlySpan<float> Read(ReadOnlySpan<int> tokens, CancellationToken cancellation = default) => Read(tokens, null, cancellation);
+
+    /// <summary>Reads tokens, watched.</summary>
+    /// <param name="tokens">At least one.</param>
+    /// <param name="observer">Is shown each layer's inputs, queries, keys and values, batch by batch.</param>
+    /// <param name="cancellation">Stops between batches; what was read stays read.</param>
+    /// <returns>The logits of the token after the last, until the next call.</returns>
+    /// <exception cref="InputException">No token, one that is not of the vocabulary, or more than there is room for.</exception>
+    public ReadOnlySpan<float> Read(ReadOnlySpan<int> tokens, IAttentionObserver? observer, CancellationToken cancellation = default)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (tokens.Length == 0)
             throw InputException.At("tokens", "none", "at least one", "Begin with the token that begins texts.");
         if (tokens.Length > Capacity - Position)
             throw InputException.At("tokens", $"{Position + tokens.Length:N0} tokens in all", $"at most {Capacity:N0}, the capacity of the session", "Give less text, or a model with a longer context.");
-        foreach (int token in tokens)
-            if (token < 0 || token >= _s.Vocabulary)
-                throw InputException.At("tokens", $"{token}", $"0 to {_s.Vocabulary - 1}", "Use the tokeniser of this model.");
+        Check(tokens);
         while (tokens.Length > 0)
         {
             cancellation.ThrowIfCancellationRequested();
             int count = Math.Min(tokens.Length, _batch);
-            Forward(tokens[..count]);
+            Forward(tokens[..count], Position, observer, null);
+            Position += count;
             tokens = tokens[count..];
         }
         return new(_logits, _s.Vocabulary);
+    }
+
+    /// <summary>Reads one token whose attention goes to keys and values that are kept elsewhere; those of the session neither change nor are looked at.</summary>
+    /// <param name="token">The token.</param>
+    /// <param name="position">Its position, less than the session's capacity.</param>
+    /// <param name="cache">Takes the token's keys and values, and attends.</param>
+    /// <returns>The logits of the token after it, until the next call.</returns>
+    /// <exception cref="InputException">The token is not of the vocabulary, or there is no such position.</exception>
+    public ReadOnlySpan<float> Step(int token, int position, IAttentionCache cache)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ArgumentNullException.ThrowIfNull(cache);
+        if (position < 0 || position >= Capacity)
+            throw InputException.At("position", $"{position:N0}", $"less than {Capacity:N0}, the capacity of the session", "Give less text, or a model with a longer context.");
+        ReadOnlySpan<int> one = [token];
+        Check(one);
+        Forward(one, position, null, cache);
+        return new(_logits, _s.Vocabulary);
+    }
+
+    private void Check(ReadOnlySpan<int> tokens)
+    {
+        foreach (int token in tokens)
+            if (token < 0 || token >= _s.Vocabulary)
+                throw InputException.At("tokens", $"{token}", $"0 to {_s.Vocabulary - 1}", "Use the tokeniser of this model.");
     }
 
     /// <summary>Forgets all positions from one on: what is before it is kept, as for a text with the same beginning.</summary>
@@ -106,7 +137,7 @@ public sealed unsafe class LlamaSession : IDisposable
         Position = position;
     }
 
-    private void Forward(ReadOnlySpan<int> tokens)
+    private void Forward(ReadOnlySpan<int> tokens, int position, IAttentionObserver? observer, IAttentionCache? cache)
     {
         int count = tokens.Length;
         for (int t = 0; t < count; t++)
@@ -118,8 +149,18 @@ public sealed unsafe class LlamaSession : IDisposable
             Times(layer.Query, _norm, count, _q, layer.Biases.Query);
             Times(layer.Key, _norm, count, _k, layer.Biases.Key);
             Times(layer.Value, _norm, count, _v, layer.Biases.Value);
-            Place(l, layer, count);
-            Attend(l, count);
+            Turn(layer, position, count);
+            var step = new AttentionStep(l, position, count, new(_norm, count * _s.Width), new(_q, count * _queries), new(_k, count * _keys), new(_v, count * _keys));
+            if (cache is not null)
+            {
+                cache.Attend(step, new(_heads, _queries));
+            }
+            else
+            {
+                observer?.Observe(step);
+                Place(l, count);
+                Attend(l, count);
+            }
             Times(layer.Output, _heads, count, _norm, []);
             Add(_x, new(_norm, count * _s.Width));
             Norm(_x, layer.FeedForwardNorm, _norm, count);
@@ -131,7 +172,6 @@ public sealed unsafe class LlamaSession : IDisposable
         }
         Norm(_x + (long)(count - 1) * _s.Width, _weights.FinalNorm, _norm, 1);
         Times(_weights.Head, _norm, 1, _logits, []);
-        Position += count;
     }
 
     /// <summary>x / √(mean x² + ε) · scale, row by row.</summary>
@@ -182,29 +222,44 @@ public sealed unsafe class LlamaSession : IDisposable
             _gate[i] = _gate[i] / (1 + VectorExp.Exp(-_gate[i])) * _up[i];
     }
 
-    /// <summary>Rotates queries and keys, and puts keys and values where they stay.</summary>
-    private void Place(int layer, LlamaLayer weights, int count)
+    /// <summary>Norms the heads where the model does, and rotates queries.</summary>
+    private void Turn(LlamaLayer weights, int first, int count)
+    {
+        int d = _s.HeadWidth;
+        for (int t = 0; t < count; t++)
+        {
+            Normed(_q + (long)t * _queries, _s.Heads, weights.HeadNorms.Query);
+            Normed(_k + (long)t * _keys, _s.KeyValueHeads, weights.HeadNorms.Key);
+            for (int h = 0; h < _s.Heads; h++)
+                TurnHead(_q + (long)t * _queries + h * d, first + t);
+        }
+
+        void Normed(float* heads, int count, float[] norm)
+        {
+            for (int h = 0; h < count && norm.Length > 0; h++)
+                NormRow(new(heads + h * d, d), norm, new(heads + h * d, d));
+        }
+    }
+
+    private void TurnHead(float* head, int position)
+    {
+        long at = (long)position * _s.HeadWidth / 2;
+        Rotary.Turn(head, _s.HeadWidth, _cosines + at, _sines + at, _s.RopeInterleaved);
+    }
+
+    /// <summary>Rotates keys, and puts keys and values where they stay.</summary>
+    private void Place(int layer, int count)
     {
         int d = _s.HeadWidth;
         for (int t = 0; t < count; t++)
         {
             int position = Position + t;
-            float* cos = _cosines + (long)position * d / 2, sin = _sines + (long)position * d / 2;
-            for (int h = 0; h < _s.Heads; h++)
-                Turn(_q + (long)t * _queries + h * d, weights.HeadNorms.Query);
             for (int h = 0; h < _s.KeyValueHeads; h++)
             {
                 float* k = _k + (long)t * _keys + h * d;
-                Turn(k, weights.HeadNorms.Key);
+                TurnHead(k, position);
                 new ReadOnlySpan<float>(k, d).CopyTo(new(Keys(layer, h) + (long)position * d, d));
                 new ReadOnlySpan<float>(_v + (long)t * _keys + h * d, d).CopyTo(new(Values(layer, h) + (long)position * d, d));
-            }
-
-            void Turn(float* head, float[] norm)
-            {
-                if (norm.Length > 0)
-                    NormRow(new(head, d), norm, new(head, d));
-                Rotary.Turn(head, d, cos, sin, _s.RopeInterleaved);
             }
         }
     }
@@ -236,83 +291,11 @@ public sealed unsafe class LlamaSession : IDisposable
         public readonly int Layer = layer, Count = count;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float Dot(float* a, float* b, int d)
-    {
-        Vector256<float> even = Vector256<float>.Zero, odd = Vector256<float>.Zero;
-        int i = 0;
-        for (; i + 16 <= d; i += 16)
-        {
-            even = Vector256.FusedMultiplyAdd(Vector256.Load(a + i), Vector256.Load(b + i), even);
-            odd = Vector256.FusedMultiplyAdd(Vector256.Load(a + i + 8), Vector256.Load(b + i + 8), odd);
-        }
-        if (i + 8 <= d)
-        {
-            even = Vector256.FusedMultiplyAdd(Vector256.Load(a + i), Vector256.Load(b + i), even);
-            i += 8;
-        }
-        float sum = Vector256.Sum(even + odd);
-        for (; i < d; i++)
-            sum = MathF.FusedMultiplyAdd(a[i], b[i], sum);
-        return sum;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void AttendHead(int layer, int head, int t, float* scores)
     {
-        int d = _s.HeadWidth, positions = Position + t + 1, keyHead = head / _s.GroupSize;
-        float* q = _q + (long)t * _queries + head * d, k = Keys(layer, keyHead), v = Values(layer, keyHead), to = _heads + (long)t * _queries + head * d;
-        float scale = 1 / MathF.Sqrt(d), most = float.NegativeInfinity;
-        for (int p = 0; p < positions; p++)
-        {
-            scores[p] = scale * Dot(q, k + (long)p * d, d);
-            most = Math.Max(most, scores[p]);
-        }
-        int i = 0;
-        var (total, shift) = (Vector256<float>.Zero, Vector256.Create(most));
-        for (; i + 8 <= positions; i += 8)
-        {
-            var e = VectorExp.Exp(Vector256.Load(scores + i) - shift);
-            Vector256.Store(e, scores + i);
-            total += e;
-        }
-        float sum = Vector256.Sum(total);
-        for (; i < positions; i++)
-            sum += scores[i] = VectorExp.Exp(scores[i] - most);
-        float inverse = 1 / sum;
-        int c = 0;
-        for (; c + 32 <= d; c += 32)
-        {
-            Vector256<float> a0, a1, a2, a3;
-            a0 = a1 = a2 = a3 = Vector256<float>.Zero;
-            float* at = v + c;
-            for (int p = 0; p < positions; p++, at += d)
-            {
-                var w = Vector256.Create(scores[p]);
-                a0 = Vector256.FusedMultiplyAdd(w, Vector256.Load(at), a0);
-                a1 = Vector256.FusedMultiplyAdd(w, Vector256.Load(at + 8), a1);
-                a2 = Vector256.FusedMultiplyAdd(w, Vector256.Load(at + 16), a2);
-                a3 = Vector256.FusedMultiplyAdd(w, Vector256.Load(at + 24), a3);
-            }
-            Vector256.Store(a0 * inverse, to + c);
-            Vector256.Store(a1 * inverse, to + c + 8);
-            Vector256.Store(a2 * inverse, to + c + 16);
-            Vector256.Store(a3 * inverse, to + c + 24);
-        }
-        for (; c + 8 <= d; c += 8)
-        {
-            var a = Vector256<float>.Zero;
-            for (int p = 0; p < positions; p++)
-                a = Vector256.FusedMultiplyAdd(Vector256.Create(scores[p]), Vector256.Load(v + (long)p * d + c), a);
-            Vector256.Store(a * inverse, to + c);
-        }
-        for (; c < d; c++)
-        {
-            float a = 0;
-            for (int p = 0; p < positions; p++)
-                a = MathF.FusedMultiplyAdd(scores[p], v[(long)p * d + c], a);
-            to[c] = a * inverse;
-        }
+        int d = _s.HeadWidth, keyHead = head / _s.GroupSize;
+        long at = (long)t * _queries + head * d;
+        DecodeAttention.Attend(_q + at, Keys(layer, keyHead), Values(layer, keyHead), Position + t + 1, d, scores, _heads + at);
     }
 
     private float* Take(long length)
@@ -340,32 +323,5 @@ public sealed unsafe class LlamaSession : IDisposable
         foreach (nint memory in _memory)
             NativeMemory.AlignedFree((void*)memory);
         _memory.Clear();
-    }
-}
-
-/// <summary>Positions as rotations (Su et al., RoFormer, 2021): pair i of a head at position p turns by p · θ^(-2i/d).</summary>
-internal static unsafe class Rotary
-{
-    /// <summary>Cosines and sines [positions, d/2].</summary>
-    public static void Tables(LlamaShape s, int positions, float* cosines, float* sines)
-    {
-        int half = s.HeadWidth / 2;
-        for (int i = 0; i < half; i++)
-        {
-            double frequency = Math.Pow(s.RopeBase, -2.0 * i / s.HeadWidth);
-            frequency = s.RopeScaling?.Of(frequency) ?? frequency;
-            for (int p = 0; p < positions; p++)
-                (sines[(long)p * half + i], cosines[(long)p * half + i]) = ((float)Math.Sin(p * frequency), (float)Math.Cos(p * frequency));
-        }
-    }
-
-    /// <summary>Turns a head in place.</summary>
-    public static void Turn(float* x, int d, float* cos, float* sin, bool interleaved)
-    {
-        for (int i = 0; i < d / 2; i++)
-        {
-            int a = interleaved ? 2 * i : i, b = interleaved ? 2 * i + 1 : i + d / 2;
-            (x[a], x[b]) = (x[a] * cos[i] - x[b] * sin[i], x[a] * sin[i] + x[b] * cos[i]);
-        }
     }
 }
