@@ -14,7 +14,7 @@ namespace Winnow.Bench;
 internal static unsafe class CacheAttention
 {
     private const string Name = "kv.attention", Peer = "our dense attention in float32";
-    private const int Tokens = 16_384, Heads = 8, Width = 128, Threads = 2, Repetitions = 25;
+    private const int Tokens = 16_384, Heads = 8, Width = 128, Threads = 2, WarmUps = 60, Repetitions = 25;
 
     public static IEnumerable<BenchCase> Cases
     {
@@ -40,7 +40,7 @@ internal static unsafe class CacheAttention
         float[][] keys = [.. Enumerable.Range(0, Heads).Select(h => prompt.Keys(0, h))], values = [.. Enumerable.Range(0, Heads).Select(h => prompt.Values(0, h))];
         float[][] scores = [.. Enumerable.Range(0, Heads).Select(_ => new float[Tokens])];
         List<double> ours = [], theirs = [];
-        for (int i = 0; i <= Repetitions; i++)
+        for (int i = 0; i <= WarmUps + Repetitions; i++)
         {
             cancellation.ThrowIfCancellationRequested();
             long start = Stopwatch.GetTimestamp();
@@ -50,7 +50,7 @@ internal static unsafe class CacheAttention
             crew.Run(new Dense(query, keys, values, scores, dense), static (in Dense job, int worker, int workers) => job.Do(worker, workers));
             theirs.Add(1000 * Stopwatch.GetElapsedTime(start).TotalSeconds);
         }
-        return new(TrainingStep.MedianWithoutFirst(ours), Peer, TrainingStep.MedianWithoutFirst(theirs), Equal(encoder, prompt, query));
+        return new(TrainingStep.MedianWithoutFirst(ours[WarmUps..]), Peer, TrainingStep.MedianWithoutFirst(theirs[WarmUps..]), Equal(encoder, prompt, query));
     }
 
     private readonly struct Dense(float[] query, float[][] keys, float[][] values, float[][] scores, float[] output)
@@ -103,8 +103,8 @@ internal static unsafe class CacheAttention
     /// <summary>Random keys with some channels ten times as large, values and queries.</summary>
     private static Prompt Made()
     {
-        var shape = new LlamaShape { Width = Heads * Width, Hidden = 1, Layers = 1, Heads = Heads, KeyValueHeads = Heads, HeadWidth = Width, Vocabulary = 2, Context = Tokens + 64 };
-        var prompt = new Prompt(shape, Tokens, new RotaryTable(shape, Tokens + 64));
+        var shape = new LlamaShape { Width = Heads * Width, Hidden = 1, Layers = 1, Heads = Heads, KeyValueHeads = Heads, HeadWidth = Width, Vocabulary = 2, Context = Tokens + 128 };
+        var prompt = new Prompt(shape, Tokens, new RotaryTable(shape, Tokens + 128));
         var random = new SeededRandom(1, "cache");
         float[] Numbers(bool outliers) => [.. Enumerable.Range(0, Tokens * Heads * Width).Select(i => (float)(random.NextNormal() * (outliers && i % Width % 31 == 5 ? 10 : 1) * 0.3))];
         prompt.Observe(new(0, 0, Tokens, Numbers(false), Numbers(false), Numbers(true), Numbers(false)));

@@ -79,7 +79,9 @@ internal sealed unsafe class BitmapTiles
         fixed (int* offsets = _offsets.Span)
         fixed (Half* numbers = _numbers.Span)
         {
-            if (Avx2.IsSupported && width % 8 == 0)
+            if (Avx2.IsSupported && width == Tile)
+                Whole(bitmaps, offsets, (short*)numbers, first, step, count, weights, sums);
+            else if (Avx2.IsSupported && width % 8 == 0)
                 for (int from = 0; from < width; from += 32)
                     Vectors(bitmaps, offsets, (short*)numbers, first, step, count, weights, sums + from, from, Math.Min(32, width - from));
             else
@@ -93,13 +95,47 @@ internal sealed unsafe class BitmapTiles
         }
     }
 
+    /// <summary>All 64 numbers of each tile. Where each byte's numbers begin is counted from the bitmap's start, so that no byte waits for the one before it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Whole(ulong* bitmaps, int* offsets, short* numbers, int first, int step, int count, float* weights, float* sums)
+    {
+        var bits = Halves.Places;
+        fixed (int* lanes = Lanes, taken = Taken)
+        {
+            Vector256<float> a0, a1, a2, a3, a4, a5, a6, a7;
+            a0 = a1 = a2 = a3 = a4 = a5 = a6 = a7 = Vector256<float>.Zero;
+            for (int r = 0; r < count; r++)
+            {
+                int tile = first + r * step;
+                ulong m = bitmaps[tile];
+                short* at = numbers + offsets[tile] * 2L;
+                var w = Vector256.Create(weights[r]);
+                a0 = Vector256.FusedMultiplyAdd(w, Eight(at, (int)(m >> 56), lanes, taken, bits), a0);
+                a1 = Vector256.FusedMultiplyAdd(w, Eight(at + BitOperations.PopCount(m >> 56), (byte)(m >> 48), lanes, taken, bits), a1);
+                a2 = Vector256.FusedMultiplyAdd(w, Eight(at + BitOperations.PopCount(m >> 48), (byte)(m >> 40), lanes, taken, bits), a2);
+                a3 = Vector256.FusedMultiplyAdd(w, Eight(at + BitOperations.PopCount(m >> 40), (byte)(m >> 32), lanes, taken, bits), a3);
+                a4 = Vector256.FusedMultiplyAdd(w, Eight(at + BitOperations.PopCount(m >> 32), (byte)(m >> 24), lanes, taken, bits), a4);
+                a5 = Vector256.FusedMultiplyAdd(w, Eight(at + BitOperations.PopCount(m >> 24), (byte)(m >> 16), lanes, taken, bits), a5);
+                a6 = Vector256.FusedMultiplyAdd(w, Eight(at + BitOperations.PopCount(m >> 16), (byte)(m >> 8), lanes, taken, bits), a6);
+                a7 = Vector256.FusedMultiplyAdd(w, Eight(at + BitOperations.PopCount(m >> 8), (byte)m, lanes, taken, bits), a7);
+            }
+            var scale = Vector256.Create(Halves.Scale);
+            Vector256.Store(Vector256.FusedMultiplyAdd(a0, scale, Vector256.Load(sums)), sums);
+            Vector256.Store(Vector256.FusedMultiplyAdd(a1, scale, Vector256.Load(sums + 8)), sums + 8);
+            Vector256.Store(Vector256.FusedMultiplyAdd(a2, scale, Vector256.Load(sums + 16)), sums + 16);
+            Vector256.Store(Vector256.FusedMultiplyAdd(a3, scale, Vector256.Load(sums + 24)), sums + 24);
+            Vector256.Store(Vector256.FusedMultiplyAdd(a4, scale, Vector256.Load(sums + 32)), sums + 32);
+            Vector256.Store(Vector256.FusedMultiplyAdd(a5, scale, Vector256.Load(sums + 40)), sums + 40);
+            Vector256.Store(Vector256.FusedMultiplyAdd(a6, scale, Vector256.Load(sums + 48)), sums + 48);
+            Vector256.Store(Vector256.FusedMultiplyAdd(a7, scale, Vector256.Load(sums + 56)), sums + 56);
+        }
+    }
+
     /// <summary>Up to 32 neighbouring numbers of each tile.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Vectors(ulong* bitmaps, int* offsets, short* numbers, int first, int step, int count, float* weights, float* sums, int from, int width)
     {
-        // A half's bits, moved to a single's places, are the number times 2^-112.
-        const float Scale = 5192296858534827628530496329220096f;
-        var bits = Vector256.Create(unchecked((int)0x8FFFE000));
+        var bits = Halves.Places;
         fixed (int* lanes = Lanes, taken = Taken)
         {
             var (a0, a1, a2, a3) = (Vector256<float>.Zero, Vector256<float>.Zero, Vector256<float>.Zero, Vector256<float>.Zero);
@@ -109,7 +145,7 @@ internal sealed unsafe class BitmapTiles
                 ulong bitmap = bitmaps[tile];
                 short* at = numbers + offsets[tile] * 2L + (from == 0 ? 0 : BitOperations.PopCount(bitmap >> (64 - from)));
                 bitmap <<= from;
-                var w = Vector256.Create(weights[r] * Scale);
+                var w = Vector256.Create(weights[r] * Halves.Scale);
                 int b = (int)(bitmap >> 56);
                 a0 = Vector256.FusedMultiplyAdd(w, Eight(at, b, lanes, taken, bits), a0);
                 if (width == 8)
@@ -141,8 +177,7 @@ internal sealed unsafe class BitmapTiles
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> Eight(short* at, int b, int* lanes, int* taken, Vector256<int> bits)
     {
-        var singles = (Vector256.ShiftLeft(Avx2.ConvertToVector256Int32(at), 13) & bits).AsSingle();
-        return (Avx2.PermuteVar8x32(singles, Vector256.Load(lanes + 8 * b)).AsInt32() & Vector256.Load(taken + 8 * b)).AsSingle();
+        return (Avx2.PermuteVar8x32(Halves.Moved(at, bits), Vector256.Load(lanes + 8 * b)).AsInt32() & Vector256.Load(taken + 8 * b)).AsSingle();
     }
 
     public BitmapTiles Clone()

@@ -1,4 +1,6 @@
 using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace Winnow.KvCache;
 
@@ -6,9 +8,6 @@ namespace Winnow.KvCache;
 /// <param name="width">Numbers in a row.</param>
 internal sealed class ExactRows(int width) : IRows
 {
-    /// <summary>Numbers that are made single at a time, on the stack.</summary>
-    private const int Piece = 2048;
-
     private GrowingBuffer<Half> _rows = new();
 
     public int Count => _rows.Count / width;
@@ -26,38 +25,49 @@ internal sealed class ExactRows(int width) : IRows
     {
     }
 
-    public void Read(int index, Span<float> row) => TensorPrimitives.ConvertToSingle(_rows.Span.Slice(index * width, width), row);
+    public void Read(int index, Span<float> row) => Halves.ToSingle(_rows.Span.Slice(index * width, width), row);
 
     public void Remove(int index) => _rows.Remove(index * width, width);
 
     /// <summary>Takes the first rows out.</summary>
     public void RemoveFirst(int count) => _rows.Remove(0, count * width);
 
-    public void Dot(ReadOnlySpan<float> queries, int groups, Span<float> scores, int stride)
+    public unsafe void Dot(ReadOnlySpan<float> queries, int groups, Span<float> scores, int stride)
     {
-        Span<float> piece = stackalloc float[Math.Max(Piece, width)];
-        int together = piece.Length / width;
-        for (int first = 0; first < Count; first += together)
+        if (Avx2.IsSupported && width % 8 == 0)
         {
-            int rows = Math.Min(together, Count - first);
-            TensorPrimitives.ConvertToSingle(_rows.Span.Slice(first * width, rows * width), piece);
-            for (int i = 0; i < rows; i++)
-                for (int g = 0; g < groups; g++)
-                    scores[g * stride + first + i] = TensorPrimitives.Dot(queries.Slice(g * width, width), piece.Slice(i * width, width));
+            fixed (float* q = queries)
+            fixed (short* rows = MemoryMarshal.Cast<Half, short>(_rows.Span))
+                for (int i = 0; i < Count; i++)
+                    for (int g = 0; g < groups; g++)
+                        scores[g * stride + i] = Halves.Dot(rows + (nint)i * width, q + g * width, width);
+            return;
+        }
+        Span<float> row = stackalloc float[width];
+        for (int i = 0; i < Count; i++)
+        {
+            Read(i, row);
+            for (int g = 0; g < groups; g++)
+                scores[g * stride + i] = TensorPrimitives.Dot(queries.Slice(g * width, width), row);
         }
     }
 
-    public void AddWeighted(ReadOnlySpan<float> weights, int groups, int stride, Span<float> sums)
+    public unsafe void AddWeighted(ReadOnlySpan<float> weights, int groups, int stride, Span<float> sums)
     {
-        Span<float> piece = stackalloc float[Math.Max(Piece, width)];
-        int together = piece.Length / width;
-        for (int first = 0; first < Count; first += together)
+        if (Avx2.IsSupported && width % 8 == 0)
         {
-            int rows = Math.Min(together, Count - first);
-            TensorPrimitives.ConvertToSingle(_rows.Span.Slice(first * width, rows * width), piece);
+            fixed (float* w = weights, to = sums)
+            fixed (short* rows = MemoryMarshal.Cast<Half, short>(_rows.Span))
+                for (int g = 0; g < groups; g++)
+                    Halves.AddRows(rows, width, Count, w + g * stride, to + g * width, width);
+            return;
+        }
+        Span<float> row = stackalloc float[width];
+        for (int i = 0; i < Count; i++)
+        {
+            Read(i, row);
             for (int g = 0; g < groups; g++)
-                for (int i = 0; i < rows; i++)
-                    Scaled.Add(weights[g * stride + first + i], piece.Slice(i * width, width), sums.Slice(g * width, width));
+                Scaled.Add(weights[g * stride + i], row, sums.Slice(g * width, width));
         }
     }
 

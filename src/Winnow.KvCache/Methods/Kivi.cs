@@ -151,8 +151,8 @@ public sealed class Kivi : IEncoder, IScaled
                 for (int t = 0; t < quantised; t += o.GroupSize)
                 {
                     int at = t / o.GroupSize * width;
-                    TensorPrimitives.ConvertToSingle(_scales.Span.Slice(at, width), scale);
-                    TensorPrimitives.ConvertToSingle(_mins.Span.Slice(at, width), min);
+                    Halves.ToSingle(_scales.Span.Slice(at, width), scale);
+                    Halves.ToSingle(_mins.Span.Slice(at, width), min);
                     for (int g = 0; g < groups; g++)
                     {
                         var q = queries.Slice(g * width, width);
@@ -195,13 +195,13 @@ public sealed class Kivi : IEncoder, IScaled
     /// <summary>Groups along the channels of one token: token by token.</summary>
     private sealed unsafe class TokenRows : IRows
     {
-        /// <summary>Tokens whose steps are made single at a time.</summary>
-        private const int Piece = 64;
+        /// <summary>Tokens whose steps lie together.</summary>
+        private const int Block = 64;
 
         private readonly int _width, _group, _groups, _bytes;
         private readonly KiviOptions _o;
         private GrowingBuffer<byte> _codes = new(); // [token][bytes]
-        private GrowingBuffer<Half> _scales = new(), _mins = new(); // [token][group]
+        private GrowingBuffer<Half> _scales = new(), _mins = new(); // [block of tokens][group][token]
         private ExactRows _window;
 
         public TokenRows(int width, KiviOptions o)
@@ -214,14 +214,19 @@ public sealed class Kivi : IEncoder, IScaled
 
         public int Count => Quantised + _window.Count;
 
-        public KvBytes Bytes => new KvBytes(_codes.Bytes, _scales.Bytes + _mins.Bytes, Padding: _codes.Slack + _scales.Slack + _mins.Slack) + _window.AsWindow;
+        /// <summary>Steps and least numbers of tokens that are not there yet.</summary>
+        private long Waiting => 2L * (_scales.Bytes - (long)sizeof(ushort) * Quantised * _groups);
+
+        public KvBytes Bytes => new KvBytes(_codes.Bytes, _scales.Bytes + _mins.Bytes - Waiting, Padding: _codes.Slack + _scales.Slack + _mins.Slack + Waiting) + _window.AsWindow;
+
+        private int Place(int token, int group) => (token / Block * _groups + group) * Block + token % Block;
 
         public void Fill(ReadOnlySpan<float> rows)
         {
-            int whole = Math.Max(0, rows.Length / _width - _o.Residual);
+            int whole = Math.Max(0, rows.Length / _width - _o.Residual), blocks = (whole + Block - 1) / Block;
             _codes.Reserve(whole * _bytes);
-            _scales.Reserve(whole * _groups);
-            _mins.Reserve(whole * _groups);
+            _scales.Reserve(blocks * _groups * Block);
+            _mins.Reserve(blocks * _groups * Block);
             for (int t = 0; t < whole; t++)
                 Add(rows.Slice(t * _width, _width));
             _window.Append(rows[(whole * _width)..]);
@@ -242,15 +247,20 @@ public sealed class Kivi : IEncoder, IScaled
 
         private void Add(ReadOnlySpan<float> row)
         {
+            int token = Quantised;
             var packed = _codes.Add(_bytes);
-            Span<Half> scales = _scales.Add(_groups), mins = _mins.Add(_groups);
+            if (token % Block == 0)
+            {
+                _scales.Add(_groups * Block);
+                _mins.Add(_groups * Block);
+            }
             Span<float> numbers = stackalloc float[_group];
             Span<byte> codes = stackalloc byte[_group];
             for (int g = 0; g < _groups; g++)
             {
                 var group = numbers[..Size(g)];
                 row.Slice(g * _group, group.Length).CopyTo(group);
-                Store(group, _o.Bits, codes, packed[(g * _group * _o.Bits / 8)..], out scales[g], out mins[g]);
+                Store(group, _o.Bits, codes, packed[(g * _group * _o.Bits / 8)..], out _scales.Span[Place(token, g)], out _mins.Span[Place(token, g)]);
             }
         }
 
@@ -273,28 +283,25 @@ public sealed class Kivi : IEncoder, IScaled
         public void AddWeighted(ReadOnlySpan<float> weights, int groups, int stride, Span<float> sums)
         {
             int quantised = Quantised;
-            Span<float> scale = stackalloc float[Piece * _groups], min = stackalloc float[Piece * _groups], w = stackalloc float[Piece];
+            Span<float> scale = stackalloc float[Block], min = stackalloc float[Block], w = stackalloc float[Block];
             fixed (byte* codes = _codes.Span)
             fixed (float* pw = w, to = sums)
-                for (int first = 0; first < quantised; first += Piece)
+                for (int first = 0; first < quantised; first += Block)
                 {
-                    int tokens = Math.Min(Piece, quantised - first);
-                    TensorPrimitives.ConvertToSingle(_scales.Span.Slice(first * _groups, tokens * _groups), scale);
-                    TensorPrimitives.ConvertToSingle(_mins.Span.Slice(first * _groups, tokens * _groups), min);
-                    for (int g = 0; g < groups; g++)
-                        for (int part = 0; part < _groups; part++)
+                    int tokens = Math.Min(Block, quantised - first);
+                    for (int part = 0; part < _groups; part++)
+                    {
+                        Halves.ToSingle(_scales.Span.Slice(Place(first, part), tokens), scale);
+                        Halves.ToSingle(_mins.Span.Slice(Place(first, part), tokens), min);
+                        for (int g = 0; g < groups; g++)
                         {
-                            float bias = 0;
-                            for (int t = 0; t < tokens; t++)
-                            {
-                                float p = weights[g * stride + first + t];
-                                w[t] = p * scale[t * _groups + part];
-                                bias = MathF.FusedMultiplyAdd(p, min[t * _groups + part], bias);
-                            }
+                            var p = weights.Slice(g * stride + first, tokens);
+                            TensorPrimitives.Multiply(p, scale[..tokens], w);
                             float* sum = to + g * _width + part * _group;
                             PackedCodes.AddRows(codes + (long)first * _bytes + part * _group * _o.Bits / 8, _bytes, tokens, pw, sum, Size(part), _o.Bits);
-                            TensorPrimitives.Add(new ReadOnlySpan<float>(sum, Size(part)), bias, new(sum, Size(part)));
+                            TensorPrimitives.Add(new ReadOnlySpan<float>(sum, Size(part)), TensorPrimitives.Dot(p, min[..tokens]), new(sum, Size(part)));
                         }
+                    }
                 }
             _window.AddWeighted(weights[quantised..], groups, stride, sums);
         }
@@ -309,7 +316,7 @@ public sealed class Kivi : IEncoder, IScaled
             Span<byte> codes = stackalloc byte[_width];
             PackedCodes.Unpack(_codes.Span.Slice(index * _bytes, _bytes), _o.Bits, codes);
             for (int c = 0; c < _width; c++)
-                row[c] = codes[c] * (float)_scales.Span[index * _groups + c / _group] + (float)_mins.Span[index * _groups + c / _group];
+                row[c] = codes[c] * (float)_scales.Span[Place(index, c / _group)] + (float)_mins.Span[Place(index, c / _group)];
         }
 
         public IRows Clone() => new TokenRows(_width, _o) { _codes = _codes.Clone(), _scales = _scales.Clone(), _mins = _mins.Clone(), _window = (ExactRows)_window.Clone() };

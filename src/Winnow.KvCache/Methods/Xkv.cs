@@ -158,7 +158,7 @@ public sealed class Xkv(XkvOptions options) : IProjector, IScaled
             int d = _s.HeadWidth, first = (place * _s.KeyValueHeads + head) * d;
             var own = new float[factors.Rank * d];
             for (int r = 0; r < factors.Rank; r++)
-                TensorPrimitives.ConvertToSingle(factors.Mix.AsSpan(r * factors.Width + first, d), own.AsSpan(r * d, d));
+                Halves.ToSingle(factors.Mix.AsSpan(r * factors.Width + first, d), own.AsSpan(r * d, d));
             return own;
         }
     }
