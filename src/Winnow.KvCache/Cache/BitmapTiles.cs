@@ -14,9 +14,8 @@ internal sealed unsafe class BitmapTiles
     /// <summary>Numbers of a tile, and to what multiple its non-zero ones are filled up.</summary>
     public const int Tile = 64, Fill = 8;
 
-    // For each byte of a bitmap: which of the next numbers each lane takes, and whether it takes one.
-    private static readonly int[] Lanes = [.. Enumerable.Range(0, 256).SelectMany(b => Enumerable.Range(0, 8).Select(i => BitOperations.PopCount((uint)b >> (8 - i))))];
-    private static readonly int[] Taken = [.. Enumerable.Range(0, 256).SelectMany(b => Enumerable.Range(0, 8).Select(i => (b >> (7 - i) & 1) != 0 ? -1 : 0))];
+    /// <summary>For each byte of a bitmap: which of the next numbers each lane takes; negative where it takes none.</summary>
+    private static readonly int[] Lanes = [.. Enumerable.Range(0, 256).SelectMany(b => Enumerable.Range(0, 8).Select(i => (b >> (7 - i) & 1) != 0 ? BitOperations.PopCount((uint)b >> (8 - i)) : -1))];
 
     private GrowingBuffer<ulong> _bitmaps = new();
     private GrowingBuffer<int> _offsets = new();
@@ -71,23 +70,23 @@ internal sealed unsafe class BitmapTiles
         return (bitmap >> (63 - index) & 1) == 0 ? 0 : (float)_numbers.Span[_offsets.Span[tile] * 2 + (index == 0 ? 0 : BitOperations.PopCount(bitmap >> (64 - index)))];
     }
 
-    /// <summary><c>sums[i] += Σ_r weights[r] · tile_(first + r · step)[i]</c> for so many numbers of each tile.</summary>
+    /// <summary><c>sums[i] += Σ_r weights[r] · tile_(first + r)[i]</c> for so many numbers of each tile.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void AddTiles(int first, int step, int count, float* weights, float* sums, int width)
+    public void AddTiles(int first, int count, float* weights, float* sums, int width)
     {
         fixed (ulong* bitmaps = _bitmaps.Span)
         fixed (int* offsets = _offsets.Span)
         fixed (Half* numbers = _numbers.Span)
         {
             if (Avx2.IsSupported && width == Tile)
-                Whole(bitmaps, offsets, (short*)numbers, first, step, count, weights, sums);
+                Whole(bitmaps + first, offsets + first, (short*)numbers, count, weights, sums);
             else if (Avx2.IsSupported && width % 8 == 0)
                 for (int from = 0; from < width; from += 32)
-                    Vectors(bitmaps, offsets, (short*)numbers, first, step, count, weights, sums + from, from, Math.Min(32, width - from));
+                    Vectors(bitmaps + first, offsets + first, (short*)numbers, count, weights, sums + from, from, Math.Min(32, width - from));
             else
                 for (int r = 0; r < count; r++)
                 {
-                    int tile = first + r * step, at = offsets[tile] * 2;
+                    int tile = first + r, at = offsets[tile] * 2;
                     for (int i = 0; i < width; i++)
                         if ((bitmaps[tile] >> (63 - i) & 1) != 0)
                             sums[i] = MathF.FusedMultiplyAdd(weights[r], (float)numbers[at++], sums[i]);
@@ -97,27 +96,26 @@ internal sealed unsafe class BitmapTiles
 
     /// <summary>All 64 numbers of each tile. Where each byte's numbers begin is counted from the bitmap's start, so that no byte waits for the one before it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Whole(ulong* bitmaps, int* offsets, short* numbers, int first, int step, int count, float* weights, float* sums)
+    private static void Whole(ulong* bitmaps, int* offsets, short* numbers, int count, float* weights, float* sums)
     {
         var bits = Halves.Places;
-        fixed (int* lanes = Lanes, taken = Taken)
+        fixed (int* lanes = Lanes)
         {
             Vector256<float> a0, a1, a2, a3, a4, a5, a6, a7;
             a0 = a1 = a2 = a3 = a4 = a5 = a6 = a7 = Vector256<float>.Zero;
-            for (int r = 0; r < count; r++)
+            for (nint r = 0; r < count; r++)
             {
-                int tile = first + r * step;
-                ulong m = bitmaps[tile];
-                short* at = numbers + offsets[tile] * 2L;
+                ulong m = bitmaps[r];
+                short* at = numbers + (nuint)(uint)offsets[r] * 2;
                 var w = Vector256.Create(weights[r]);
-                a0 = Vector256.FusedMultiplyAdd(w, Eight(at, (int)(m >> 56), lanes, taken, bits), a0);
-                a1 = Vector256.FusedMultiplyAdd(w, Eight(at + BitOperations.PopCount(m >> 56), (byte)(m >> 48), lanes, taken, bits), a1);
-                a2 = Vector256.FusedMultiplyAdd(w, Eight(at + BitOperations.PopCount(m >> 48), (byte)(m >> 40), lanes, taken, bits), a2);
-                a3 = Vector256.FusedMultiplyAdd(w, Eight(at + BitOperations.PopCount(m >> 40), (byte)(m >> 32), lanes, taken, bits), a3);
-                a4 = Vector256.FusedMultiplyAdd(w, Eight(at + BitOperations.PopCount(m >> 32), (byte)(m >> 24), lanes, taken, bits), a4);
-                a5 = Vector256.FusedMultiplyAdd(w, Eight(at + BitOperations.PopCount(m >> 24), (byte)(m >> 16), lanes, taken, bits), a5);
-                a6 = Vector256.FusedMultiplyAdd(w, Eight(at + BitOperations.PopCount(m >> 16), (byte)(m >> 8), lanes, taken, bits), a6);
-                a7 = Vector256.FusedMultiplyAdd(w, Eight(at + BitOperations.PopCount(m >> 8), (byte)m, lanes, taken, bits), a7);
+                a0 = Vector256.FusedMultiplyAdd(w, Eight(at, (byte)(m >> 56), lanes, bits), a0);
+                a1 = Vector256.FusedMultiplyAdd(w, Eight(at + (nuint)(uint)BitOperations.PopCount(m >> 56), (byte)(m >> 48), lanes, bits), a1);
+                a2 = Vector256.FusedMultiplyAdd(w, Eight(at + (nuint)(uint)BitOperations.PopCount(m >> 48), (byte)(m >> 40), lanes, bits), a2);
+                a3 = Vector256.FusedMultiplyAdd(w, Eight(at + (nuint)(uint)BitOperations.PopCount(m >> 40), (byte)(m >> 32), lanes, bits), a3);
+                a4 = Vector256.FusedMultiplyAdd(w, Eight(at + (nuint)(uint)BitOperations.PopCount(m >> 32), (byte)(m >> 24), lanes, bits), a4);
+                a5 = Vector256.FusedMultiplyAdd(w, Eight(at + (nuint)(uint)BitOperations.PopCount(m >> 24), (byte)(m >> 16), lanes, bits), a5);
+                a6 = Vector256.FusedMultiplyAdd(w, Eight(at + (nuint)(uint)BitOperations.PopCount(m >> 16), (byte)(m >> 8), lanes, bits), a6);
+                a7 = Vector256.FusedMultiplyAdd(w, Eight(at + (nuint)(uint)BitOperations.PopCount(m >> 8), (byte)m, lanes, bits), a7);
             }
             var scale = Vector256.Create(Halves.Scale);
             Vector256.Store(Vector256.FusedMultiplyAdd(a0, scale, Vector256.Load(sums)), sums);
@@ -133,36 +131,35 @@ internal sealed unsafe class BitmapTiles
 
     /// <summary>Up to 32 neighbouring numbers of each tile.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Vectors(ulong* bitmaps, int* offsets, short* numbers, int first, int step, int count, float* weights, float* sums, int from, int width)
+    private static void Vectors(ulong* bitmaps, int* offsets, short* numbers, int count, float* weights, float* sums, int from, int width)
     {
         var bits = Halves.Places;
-        fixed (int* lanes = Lanes, taken = Taken)
+        fixed (int* lanes = Lanes)
         {
             var (a0, a1, a2, a3) = (Vector256<float>.Zero, Vector256<float>.Zero, Vector256<float>.Zero, Vector256<float>.Zero);
             for (int r = 0; r < count; r++)
             {
-                int tile = first + r * step;
-                ulong bitmap = bitmaps[tile];
-                short* at = numbers + offsets[tile] * 2L + (from == 0 ? 0 : BitOperations.PopCount(bitmap >> (64 - from)));
+                ulong bitmap = bitmaps[r];
+                short* at = numbers + offsets[r] * 2L + (from == 0 ? 0 : BitOperations.PopCount(bitmap >> (64 - from)));
                 bitmap <<= from;
                 var w = Vector256.Create(weights[r] * Halves.Scale);
                 int b = (int)(bitmap >> 56);
-                a0 = Vector256.FusedMultiplyAdd(w, Eight(at, b, lanes, taken, bits), a0);
+                a0 = Vector256.FusedMultiplyAdd(w, Eight(at, (nuint)b, lanes, bits), a0);
                 if (width == 8)
                     continue;
                 at += BitOperations.PopCount((uint)b);
                 b = (int)(bitmap >> 48) & 255;
-                a1 = Vector256.FusedMultiplyAdd(w, Eight(at, b, lanes, taken, bits), a1);
+                a1 = Vector256.FusedMultiplyAdd(w, Eight(at, (nuint)b, lanes, bits), a1);
                 if (width == 16)
                     continue;
                 at += BitOperations.PopCount((uint)b);
                 b = (int)(bitmap >> 40) & 255;
-                a2 = Vector256.FusedMultiplyAdd(w, Eight(at, b, lanes, taken, bits), a2);
+                a2 = Vector256.FusedMultiplyAdd(w, Eight(at, (nuint)b, lanes, bits), a2);
                 if (width == 24)
                     continue;
                 at += BitOperations.PopCount((uint)b);
                 b = (int)(bitmap >> 32) & 255;
-                a3 = Vector256.FusedMultiplyAdd(w, Eight(at, b, lanes, taken, bits), a3);
+                a3 = Vector256.FusedMultiplyAdd(w, Eight(at, (nuint)b, lanes, bits), a3);
             }
             Vector256.Store(Vector256.Load(sums) + a0, sums);
             if (width > 8)
@@ -175,9 +172,10 @@ internal sealed unsafe class BitmapTiles
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Eight(short* at, int b, int* lanes, int* taken, Vector256<int> bits)
+    private static Vector256<float> Eight(short* at, nuint b, int* lanes, Vector256<int> bits)
     {
-        return (Avx2.PermuteVar8x32(Halves.Moved(at, bits), Vector256.Load(lanes + 8 * b)).AsInt32() & Vector256.Load(taken + 8 * b)).AsSingle();
+        var lane = Vector256.Load(lanes + 8 * b);
+        return Avx.BlendVariable(Avx2.PermuteVar8x32(Halves.Moved(at, bits), lane), Vector256<float>.Zero, lane.AsSingle());
     }
 
     public BitmapTiles Clone()

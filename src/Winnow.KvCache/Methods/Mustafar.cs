@@ -220,7 +220,7 @@ public sealed class Mustafar(MustafarOptions options) : IEncoder, IQueryAware, I
                     scores.Slice(g * stride, sparse).Clear();
                     for (int t = 0; t < sparse; t += BitmapTiles.Tile)
                         if (alongTokens)
-                            _tiles.AddTiles(t / BitmapTiles.Tile * width, 1, width, q + g * width, to + g * stride + t, BitmapTiles.Tile);
+                            _tiles.AddTiles(t / BitmapTiles.Tile * width, width, q + g * width, to + g * stride + t, BitmapTiles.Tile);
                         else
                             throw new NotSupportedException("Values are not multiplied with queries.");
                 }
@@ -251,7 +251,7 @@ public sealed class Mustafar(MustafarOptions options) : IEncoder, IQueryAware, I
                             if (alongTokens)
                                 throw new NotSupportedException("Keys are not summed up.");
                             int first = t / BitmapTiles.Tile * TilesOfBlock + column * BitmapTiles.Tile;
-                            _tiles.AddTiles(first, 1, BitmapTiles.Tile, w + g * stride + t, to + g * width + column * _tile, Math.Min(_tile, width - column * _tile));
+                            _tiles.AddTiles(first, BitmapTiles.Tile, w + g * stride + t, to + g * width + column * _tile, Math.Min(_tile, width - column * _tile));
                         }
             _window.AddWeighted(weights[sparse..], groups, stride, sums);
         }
