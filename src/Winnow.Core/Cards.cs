@@ -123,7 +123,11 @@ public sealed record TaskCard(string Id, string Title, string Summary, OptionsSc
 /// <param name="Unit">Unit, e.g. <c>fraction</c>, <c>bytes</c>.</param>
 /// <param name="Better">Which direction wins.</param>
 /// <param name="Formula">How it is computed, exactly.</param>
-public sealed record MetricCard(string Name, string Title, string Unit, Better Better, string Formula);
+public sealed record MetricCard(string Name, string Title, string Unit, Better Better, string Formula)
+{
+    /// <summary>Whether this is what a better first metric is paid with: the table then marks the rows that none beats in both, instead of those that none beats in memory and processor time.</summary>
+    public bool Price { get; init; }
+}
 
 /// <summary>How the report draws a family of series.</summary>
 public enum FigureKind

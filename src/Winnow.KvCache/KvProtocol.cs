@@ -16,7 +16,7 @@ internal static class KvProtocol
     public static IReadOnlyList<MetricCard> Cards { get; } =
     [
         new("kl", "divergence", "nats", Better.Lower, "mean over the tokens after the prompts of Σ_v p log(p/q): p of the full cache in float32, q of the policy"),
-        new("bytes", "bytes kept", "fraction", Better.Lower, "all bytes the policy holds after the prompt (payload, scales, indices, windows, factors, padding) over those of all keys and values in half precision"),
+        new("bytes", "bytes kept", "fraction", Better.Lower, "all bytes the policy holds after the prompt (payload, scales, indices, windows, factors, padding) over those of all keys and values in half precision") { Price = true },
         new("top1", "same choice", "fraction", Better.Higher, "share of tokens at which the likeliest next token is the same"),
         new("surprise", "added surprise", "nats", Better.Lower, "mean of log p - log q of the token that comes next in the text"),
         new("mass", "attention kept", "fraction", Better.Higher, "share of what the prompt's last 16 queries attend to that is among the tokens selected, mean over layers and heads; 1 where none is dropped"),

@@ -95,7 +95,7 @@ public sealed class Comparison
     /// <summary>Compares the rows of a study.</summary>
     public static Comparison Of(StudyInfo info, IArena arena, IReadOnlyList<StudyRow> rows)
     {
-        var compared = rows.GroupBy(r => r.Task).SelectMany(task => OfTask(arena.MetricsOf(task.Key)[0], [.. task.Select(Summarise)])).ToList();
+        var compared = rows.GroupBy(r => r.Task).SelectMany(task => OfTask(arena.MetricsOf(task.Key), [.. task.Select(Summarise)])).ToList();
         return new(info, arena, compared, [.. rows.SelectMany(r => r.Failed)]);
     }
 
@@ -115,18 +115,26 @@ public sealed class Comparison
         };
     }
 
-    private static IEnumerable<ComparisonRow> OfTask(MetricCard primary, IReadOnlyList<ComparisonRow> rows)
+    private static IEnumerable<ComparisonRow> OfTask(IReadOnlyList<MetricCard> metrics, IReadOnlyList<ComparisonRow> rows)
     {
+        var primary = metrics[0];
         double sign = primary.Better == Better.Higher ? -1 : 1;
         double Cost(ComparisonRow r) => r.Metrics.TryGetValue(primary.Name, out var m) ? sign * m.Mean : double.NaN;
 
         // a bound is no choice that a user has: it neither stands on the front nor keeps others off it
-        var pareto = Statistics.Pareto([.. rows.Select(r => (IReadOnlyList<double>)[IsBound(r.Row) ? double.NaN : Cost(r), r.PeakMemoryBytes, r.CpuSeconds])]);
+        var pareto = Statistics.Pareto([.. rows.Select(r => (IReadOnlyList<double>)[IsBound(r.Row) ? double.NaN : Cost(r), .. Prices(metrics, r)])]);
         var best = rows.Where(r => r.Row.Method.Kind == MethodKind.Baseline && !IsBound(r.Row) && !double.IsNaN(Cost(r))).MinBy(Cost);
         var tested = rows.Select(r => Test(r, best, primary)).ToList();
         var holm = Statistics.Holm([.. tested.Select(t => t.P)]);
         return tested.Select((r, i) => r with { Pareto = pareto[i], PHolm = holm[i] }).OrderBy(r => double.IsNaN(Cost(r))).ThenBy(Cost);
     }
+
+    /// <summary>What a row pays, smaller being better: the task's own price, or memory and processor time.</summary>
+    private static double[] Prices(IReadOnlyList<MetricCard> metrics, ComparisonRow row) => metrics.FirstOrDefault(m => m.Price) is not { } price ? [row.PeakMemoryBytes, row.CpuSeconds]
+        : [row.Metrics.TryGetValue(price.Name, out var m) ? (price.Better == Better.Higher ? -1 : 1) * m.Mean : double.NaN];
+
+    /// <summary>What rows are marked for, in words.</summary>
+    public static string Prices(IReadOnlyList<MetricCard> metrics) => metrics.FirstOrDefault(m => m.Price) is { } price ? $"{metrics[0].Title} and {price.Title}" : $"{metrics[0].Title}, peak memory and cpu time";
 
     /// <summary>Pairs the seeds that both have finished. Bounds are read, not tested: they would only enlarge the family of tests.</summary>
     private static ComparisonRow Test(ComparisonRow row, ComparisonRow? baseline, MetricCard metric)

@@ -29,7 +29,7 @@ public static class ComparisonText
             text.Append(string.Join("  ", row.Select((cell, c) => c <= 1 ? cell.PadRight(widths[c]) : cell.PadLeft(widths[c]))).TrimEnd()).Append('\n');
         int seeds = rows.Max(r => r.Row.Done.Count);
         text.Append(seeds > 1 ? string.Create(CultureInfo.InvariantCulture, $"mean ± half the 95% t-interval over {seeds} seeds") : "one seed: no interval, no test");
-        text.Append(CultureInfo.InvariantCulture, $"; * no other row but a bound is as good in {comparison.PrimaryOf(task).Title}, peak memory and cpu time");
+        text.Append(CultureInfo.InvariantCulture, $"; * no other row but a bound is as good in {Comparison.Prices(comparison.Arena.MetricsOf(task))}");
         if (baseline is not null)
             text.Append("; p paired, Holm-corrected, + better - worse");
         return text.Append('\n').ToString();

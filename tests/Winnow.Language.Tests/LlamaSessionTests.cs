@@ -282,4 +282,59 @@ public sealed class LlamaSessionTests
             shape = shape with { HeadWidth = 7 };
         Assert.Contains(what, Assert.Throws<InputException>(() => shape.Checked("model")).Message);
     }
+
+    [Fact] // attention kept by someone else, in double precision and plain loops
+    public void A_step_with_keys_kept_elsewhere_answers_as_the_sessions_own()
+    {
+        var shape = new LlamaShape { Width = 32, Hidden = 48, Layers = 2, Heads = 4, KeyValueHeads = 2, HeadWidth = 8, Vocabulary = 50, Context = 32, QueryKeyNorm = true };
+        using var weights = LlamaWeights.Random(shape, new SeededRandom(3, "model"));
+        using var session = new LlamaSession(weights);
+        using var other = new LlamaSession(weights);
+        var kept = new Naive(shape);
+        int[] tokens = [3, 1, 4, 1, 5, 9, 2, 6];
+        other.Read(tokens.AsSpan(0, 4), kept, TestContext.Current.CancellationToken);
+        session.Read(tokens.AsSpan(0, 4), TestContext.Current.CancellationToken);
+        for (int i = 4; i < tokens.Length; i++)
+        {
+            float[] own = session.Read(tokens.AsSpan(i, 1), TestContext.Current.CancellationToken).ToArray(), elsewhere = other.Step(tokens[i], i, kept).ToArray();
+            Assert.All(own.Zip(elsewhere), p => Assert.Equal(p.First, p.Second, 1e-4));
+        }
+        Assert.Equal(4, other.Position);
+        Assert.Throws<InputException>(() => other.Step(3, 32, kept));
+        Assert.Throws<InputException>(() => other.Step(50, 5, kept));
+    }
+
+    private sealed class Naive(LlamaShape s) : IAttentionObserver, IAttentionCache
+    {
+        private readonly List<(float[] Key, float[] Value)>[] _kept = [.. Enumerable.Range(0, s.Layers * s.KeyValueHeads).Select(_ => new List<(float[], float[])>())];
+        private readonly RotaryTable _rotary = new(s, s.Context);
+
+        public void Observe(AttentionStep step)
+        {
+            int d = s.HeadWidth;
+            for (int t = 0; t < step.Count; t++)
+                for (int h = 0; h < s.KeyValueHeads; h++)
+                {
+                    float[] key = [.. step.Keys.Slice((t * s.KeyValueHeads + h) * d, d)];
+                    _rotary.Turn(key, step.Position + t);
+                    _rotary.TurnBack(key, step.Position + t);
+                    _rotary.Turn(key, step.Position + t);
+                    _kept[step.Layer * s.KeyValueHeads + h].Add((key, [.. step.Values.Slice((t * s.KeyValueHeads + h) * d, d)]));
+                }
+        }
+
+        public void Attend(AttentionStep step, Span<float> output)
+        {
+            Observe(step);
+            int d = s.HeadWidth;
+            for (int h = 0; h < s.Heads; h++)
+            {
+                var kept = _kept[step.Layer * s.KeyValueHeads + h / s.GroupSize];
+                float[] q = [.. step.Queries.Slice(h * d, d)];
+                double[] e = [.. kept.Select(k => Math.Exp(q.Zip(k.Key).Sum(p => (double)p.First * p.Second) / Math.Sqrt(d)))];
+                for (int c = 0; c < d; c++)
+                    output[h * d + c] = (float)(kept.Zip(e).Sum(p => p.First.Value[c] * p.Second) / e.Sum());
+            }
+        }
+    }
 }

@@ -55,6 +55,30 @@ public sealed partial class ExampleTests
     }
 
     [Fact]
+    public async Task Halve_the_kv_cache_says_what_policies_hold()
+    {
+        string output = await RunAsync("halve-the-kv-cache");
+        Assert.Contains("100 % of half precision; 32 of 32", output, StringComparison.Ordinal);
+        Assert.Matches(@"windowkv\+q8_0 +[\d,]+ bytes, +1\d %", output);
+    }
+
+    [Fact]
+    public async Task Load_a_hugging_face_folder_reads_what_it_saved()
+    {
+        string output = await RunAsync("load-a-hugging-face-folder");
+        Assert.Contains("508,800 parameters", output, StringComparison.Ordinal);
+        Assert.Matches("logits differ by [0-2].\\d %", output);
+    }
+
+    [Fact]
+    public async Task Chat_with_a_local_model_says_that_it_needs_one()
+    {
+        var printed = await Terminal.DotnetAsync(Repository.Root, ["run", "-c", Repository.Configuration, "examples/chat-with-a-local-model.cs"]);
+        Assert.Equal(2, printed.Code);
+        Assert.Contains("Give a model", printed.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Fit_a_huge_vocabulary_learns_under_a_limit_that_logits_break()
     {
         string output = (await Terminal.DotnetAsync(Repository.Root, ["run", "-c", Repository.Configuration, "examples/fit-a-huge-vocabulary.cs", "12"])).OrFail();
@@ -71,7 +95,7 @@ public sealed partial class ExampleTests
     public void Every_example_is_run_by_a_test_and_says_how_to_run_it()
     {
         string[] examples = [.. Repository.FilesWith(".cs").Where(f => f.StartsWith("examples/", StringComparison.Ordinal))];
-        Assert.Equal(["examples/fit-a-huge-vocabulary.cs", "examples/invoice-stream.cs", "examples/keep-and-predict.cs", "examples/multiply-sparse.cs", "examples/replay-in-five-lines.cs", "examples/solve-many-systems.cs"], examples);
+        Assert.Equal(["examples/chat-with-a-local-model.cs", "examples/fit-a-huge-vocabulary.cs", "examples/halve-the-kv-cache.cs", "examples/invoice-stream.cs", "examples/keep-and-predict.cs", "examples/load-a-hugging-face-folder.cs", "examples/multiply-sparse.cs", "examples/replay-in-five-lines.cs", "examples/solve-many-systems.cs"], examples);
         Assert.All(examples, e => Assert.Contains($"dotnet run -c Release {e}", File.ReadLines(Repository.FullPath(e)).First()));
     }
 

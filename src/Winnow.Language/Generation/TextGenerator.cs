@@ -37,11 +37,23 @@ public sealed class TextGenerator(LlamaSession session, ITokenizer tokenizer)
     /// <param name="cancellation">Stops between tokens.</param>
     /// <returns>Pieces of whole characters, as they come, without the prompt.</returns>
     /// <exception cref="InputException">A prompt that does not fit the session, or nothing to begin with.</exception>
-    public async IAsyncEnumerable<string> ContinueAsync(string prompt, GenerationOptions options, SeededRandom random, [EnumeratorCancellation] CancellationToken cancellation = default)
+    public IAsyncEnumerable<string> ContinueAsync(string prompt, GenerationOptions options, SeededRandom random, CancellationToken cancellation = default) =>
+        ContinueAsync([.. tokenizer.Begin is { } begin ? [begin] : (int[])[], .. tokenizer.Encode(prompt)], [], options, random, cancellation);
+
+    /// <summary>Goes on with tokens, until one that ends texts or one of some others.</summary>
+    /// <param name="tokens">The beginning, with the token that begins texts if there is one.</param>
+    /// <param name="ends">Tokens that end the text besides those of the tokeniser.</param>
+    /// <param name="options">How much, and how.</param>
+    /// <param name="random">Where chance comes from.</param>
+    /// <param name="cancellation">Stops between tokens.</param>
+    /// <returns>Pieces of whole characters, as they come, without the beginning.</returns>
+    /// <exception cref="InputException">Tokens that do not fit the session, or nothing to begin with.</exception>
+    public async IAsyncEnumerable<string> ContinueAsync(int[] tokens, IReadOnlyCollection<int> ends, GenerationOptions options, SeededRandom random, [EnumeratorCancellation] CancellationToken cancellation = default)
     {
+        ArgumentNullException.ThrowIfNull(tokens);
+        ArgumentNullException.ThrowIfNull(ends);
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(random);
-        int[] tokens = [.. tokenizer.Begin is { } begin ? [begin] : (int[])[], .. tokenizer.Encode(prompt)];
         if (tokens.Length == 0)
             throw InputException.At("prompt", "an empty text", "some text", "This model has no token that begins texts.");
         if (options.Stops.Any(string.IsNullOrEmpty))
@@ -55,7 +67,7 @@ public sealed class TextGenerator(LlamaSession session, ITokenizer tokenizer)
         var text = new StoppedText(options.Stops);
         int next = Read(tokens.AsSpan(Reused)), most = Math.Min(options.Tokens ?? int.MaxValue, session.Capacity - session.Position + 1);
         bool first = tokens.Length == (tokenizer.Begin is null ? 0 : 1);
-        for (int made = 0; made < most && !tokenizer.Ends.Contains(next) && !text.Stopped; made++)
+        for (int made = 0; made < most && !tokenizer.Ends.Contains(next) && !ends.Contains(next) && !text.Stopped; made++)
         {
             await Task.Yield();
             cancellation.ThrowIfCancellationRequested();

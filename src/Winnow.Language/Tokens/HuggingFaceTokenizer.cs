@@ -24,7 +24,9 @@ public sealed class HuggingFaceTokenizer : ITokenizer
     private readonly BpeTokenizer _tokenizer;
     private readonly byte[]?[] _bytes;
 
-    private HuggingFaceTokenizer(BpeTokenizer tokenizer, byte[]?[] bytes, int? begin, IReadOnlyList<int> ends) => (_tokenizer, _bytes, Begin, Ends) = (tokenizer, bytes, begin, ends);
+    private readonly Dictionary<string, int> _marks;
+
+    private HuggingFaceTokenizer(BpeTokenizer tokenizer, byte[]?[] bytes, Dictionary<string, int> marks, int? begin, IReadOnlyList<int> ends) => (_tokenizer, _bytes, _marks, Begin, Ends) = (tokenizer, bytes, marks, begin, ends);
 
     /// <inheritdoc/>
     public int Count => _bytes.Length;
@@ -51,6 +53,7 @@ public sealed class HuggingFaceTokenizer : ITokenizer
             throw InputException.At(path, $"a tokeniser of type {(type.ValueKind == JsonValueKind.String ? type.GetString() : "BPE")}{(Has(model, "byte_fallback", JsonValueKind.True, out _) ? " with bytes for unknown letters" : "")}", "a byte-level byte-pair encoding", "Other kinds of tokenisers are not read.");
         var pieces = new Dictionary<string, int>(StringComparer.Ordinal);
         var bytes = new byte[]?[count];
+        var marks = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var piece in vocab.EnumerateObject())
         {
             int number = Number(piece.Value, piece.Name);
@@ -62,7 +65,10 @@ public sealed class HuggingFaceTokenizer : ITokenizer
                 if (Has(token, "id", JsonValueKind.Number, out var id) && Has(token, "content", JsonValueKind.String, out var content))
                 {
                     pieces.TryAdd(content.GetString()!, Number(id, content.GetString()!));
-                    bytes[Number(id, content.GetString()!)] = Has(token, "special", JsonValueKind.True, out _) ? null : Encoding.UTF8.GetBytes(content.GetString()!);
+                    bool special = Has(token, "special", JsonValueKind.True, out _);
+                    bytes[Number(id, content.GetString()!)] = special ? null : Encoding.UTF8.GetBytes(content.GetString()!);
+                    if (special)
+                        marks[content.GetString()!] = Number(id, content.GetString()!);
                 }
         var pattern = Pattern(root, path);
         BpeTokenizer tokenizer;
@@ -74,7 +80,7 @@ public sealed class HuggingFaceTokenizer : ITokenizer
         {
             throw new InputException($"{path}: found pieces and merges that do not fit ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); expected a byte-pair encoding. Get the whole folder of one model.", e);
         }
-        return new(tokenizer, bytes, Beginning(folder, pieces), Endings(folder, pieces));
+        return new(tokenizer, bytes, marks, Beginning(folder, pieces), Endings(folder, pieces));
 
         int Number(JsonElement value, string piece) => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int n) && n >= 0 && n < count ? n
             : throw InputException.At(path, $"the number {value.GetRawText()} of '{piece}'", $"0 to {count - 1}, as the model has tokens", "Give the tokeniser that belongs to the model.");
@@ -93,6 +99,9 @@ public sealed class HuggingFaceTokenizer : ITokenizer
             throw new InputException($"text: found {text.Length:N0} letters that the tokeniser's pattern does not get through in {Patience.TotalSeconds} s; expected a text. The pattern in {Name} is damaged.", e);
         }
     }
+
+    /// <inheritdoc/>
+    public int? Mark(string mark) => _marks.TryGetValue(mark, out int token) ? token : null;
 
     /// <inheritdoc/>
     public ReadOnlyMemory<byte> Bytes(int token, bool first)

@@ -15,6 +15,9 @@ public interface ITokenizer
     /// <summary>The tokens of a text, without the one that begins it.</summary>
     IReadOnlyList<int> Encode(string text);
 
+    /// <summary>The token of a special mark such as <c>&lt;|im_end|&gt;</c>, which no text becomes; null where there is none.</summary>
+    int? Mark(string mark) => null;
+
     /// <summary>The bytes of a token, UTF-8, perhaps a part of a character.</summary>
     /// <param name="token">The token.</param>
     /// <param name="first">Whether it begins the text: a leading space is then left out where the tokeniser adds one.</param>

@@ -13,6 +13,7 @@ internal static class ResultTable
         string? baseline = rows.Select(r => r.TestedAgainst).FirstOrDefault(b => b is not null);
         var primary = comparison.PrimaryOf(rows[0].Row.Task);
         var strip = Strip.Of(primary, rows);
+        string prices = Comparison.Prices(comparison.Arena.MetricsOf(rows[0].Row.Task));
         return Markup.Of($"""
             <div class="scroll" role="region" aria-label="Results" tabindex="0"><table class="results sortable">
             <thead><tr>
@@ -22,18 +23,18 @@ internal static class ResultTable
             {metrics.Skip(1).Select(Heading)}
             <th scope="col" data-sort="up" title="largest resident set of a trial's process">peak</th><th scope="col" data-sort="up" title="processor time of a trial">cpu</th><th scope="col" data-sort="up" title="time from start to end of a trial">wall</th>
             </tr></thead>
-            <tbody>{rows.Select(r => Row(r, metrics, primary, strip, baseline is not null, styles[r]))}</tbody>
+            <tbody>{rows.Select(r => Row(r, metrics, primary, strip, baseline is not null, styles[r], prices))}</tbody>
             </table></div>
-            <p class="note">{Legend(primary, rows, baseline)}</p>
+            <p class="note">{Legend(prices, rows, baseline)}</p>
             <details class="glossary"><summary>How each number is computed</summary><dl>{metrics.Select(m => Markup.Of($"<dt>{m.Title}</dt><dd>{m.Formula} <span class=\"muted\">({m.Unit}, {(m.Better == Better.Higher ? "higher" : "lower")} is better)</span></dd>"))}</dl></details>
             """);
     }
 
-    private static Markup Row(ComparisonRow row, List<MetricCard> metrics, MetricCard primary, Strip? strip, bool tested, MethodStyle style)
+    private static Markup Row(ComparisonRow row, List<MetricCard> metrics, MetricCard primary, Strip? strip, bool tested, MethodStyle style, string prices)
     {
         var marks = new List<Markup>();
         if (row.Pareto && !style.Bound)
-            marks.Add(Markup.Of($"""<span class="pareto" role="img" aria-label="Pareto-optimal" title="no other row but a bound is at least as good in {primary.Title}, peak memory and cpu time">◆</span>"""));
+            marks.Add(Markup.Of($"""<span class="pareto" role="img" aria-label="Pareto-optimal" title="no other row but a bound is at least as good in {prices}">◆</span>"""));
         if (Comparison.IsBound(row.Row))
             marks.Add(Markup.Of($"""<span class="tag">bound</span>"""));
         if (row.Row.Failed.Count > 0)
@@ -68,7 +69,7 @@ internal static class ResultTable
         return number.Split(" ± ") is [var mean, var half] ? Markup.Of($"{mean}<span class=\"half\"> ± {half}</span>") : Markup.Of($"{number}");
     }
 
-    private static string Legend(MetricCard primary, IReadOnlyList<ComparisonRow> rows, string? baseline)
+    private static string Legend(string prices, IReadOnlyList<ComparisonRow> rows, string? baseline)
     {
         int seeds = rows.Max(r => r.Row.Done.Count);
         string legend = seeds > 1 ? $"Mean ± half the 95% t-interval over {seeds} seeds; peak memory is the largest over seeds, times are means." : "One seed: no intervals, no tests.";
@@ -78,7 +79,7 @@ internal static class ResultTable
             legend += " Where a difference is the same on every seed the t-test does not exist and p is that of the exact sign-flip test.";
         if (rows.Any(r => r.Row.Method.Kind == MethodKind.Seed))
             legend += " Bold: the methods under study; the others are baselines.";
-        return legend + $" ◆ no other row but a bound is at least as good in {primary.Title}, peak memory and cpu time.";
+        return legend + $" ◆ no other row but a bound is at least as good in {prices}.";
     }
 
     /// <summary>The interval of the primary metric as a mark on a common scale, beneath the number.</summary>
