@@ -6,7 +6,7 @@ using Winnow.Core;
 var root = new RootCommand("Winnow compares published methods for learning with less: on your data, with confidence intervals, memory and time.")
 {
     CompareVerb.Compare(), CompareVerb.Run(), CompareVerb.Resume(), CompareVerb.Report(), KeepVerb.Keep(), KeepVerb.Predict(),
-    CatalogueVerbs.Arenas(), CatalogueVerbs.Methods(), CatalogueVerbs.Show(), LedgerVerb.Make(), DataVerb.Make(), GenerateVerb.Make(), ChatVerb.Make(), BenchVerb.Make(),
+    CatalogueVerbs.Arenas(), CatalogueVerbs.Methods(), CatalogueVerbs.Show(), LedgerVerb.Make(), DataVerb.Make(), GenerateVerb.Make(), ChatVerb.Make(), TrainVerb.Make(), BenchVerb.Make(),
     DoctorVerb.Make(), DocsVerb.Make(), TrialVerb.Make(),
 };
 
@@ -27,6 +27,6 @@ catch (InputException e)
 }
 catch (OperationCanceledException)
 {
-    Console.Error.WriteLine("winnow: interrupted; finished trials are kept. 'winnow resume' goes on.");
+    Console.Error.WriteLine("winnow: interrupted; what was finished is kept. The same command goes on; a study also by 'winnow resume'.");
     return ExitCode.Interrupted;
 }

@@ -80,7 +80,7 @@ public sealed class CompareTests : IDisposable
             await process.WaitForExitAsync(TestContext.Current.CancellationToken);
         Assert.InRange(watch.Elapsed.TotalSeconds, 0, 2);
         Assert.Equal(130, process.ExitCode);
-        Assert.Contains("finished trials are kept", await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken));
+        Assert.Contains("what was finished is kept", await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken));
         var (_, output, _) = await _winnow.RunAsync("report", "study", "--json", "part.json");
         Assert.InRange((await ResultsAsync("part.json"))["rows"]!.AsArray().Sum(r => r!["seeds"]!.AsArray().Count), 2, 10);
     }
