@@ -39,7 +39,10 @@ internal static class TrainVerb
             NativeTorch.Require();
             NativeTorch.SetThreads(Size(threads));
             Directory.CreateDirectory(folder);
-            if (!File.Exists(Path.Combine(folder, "tokenizer.json")))
+            string checkpoint = Path.Combine(folder, Checkpoint);
+            if (!File.Exists(checkpoint) && File.Exists(Path.Combine(folder, "config.json")))
+                throw InputException.At(folder, "a model without the checkpoint of its training", "an empty folder, or one of this command", "Give another folder with --out.");
+            if (!File.Exists(checkpoint))
                 BytePairTrainer.Save(BytePairTrainer.Learn(texts, Size(vocabulary), cancellation), folder);
             var tokenizer = HuggingFaceTokenizer.Load(folder, Size(vocabulary));
             int[] tokens = [.. texts.SelectMany(t => tokenizer.Encode(t).Prepend(tokenizer.Begin!.Value))];
@@ -48,7 +51,6 @@ internal static class TrainVerb
                 throw InputException.At("--heads", $"{h} heads of a width of {w}", "heads that divide the width", "Take another number of heads.");
             var shape = new LlamaShape { Width = w, Hidden = (w * 8 / 3 + 31) / 32 * 32, Layers = Size(layers), Heads = h, KeyValueHeads = h % 2 == 0 ? h / 2 : h, HeadWidth = w / h, Vocabulary = Size(vocabulary), Context = Size(context) };
             using var trainer = new LanguageTrainer(shape, tokens, options);
-            string checkpoint = Path.Combine(folder, Checkpoint);
             if (File.Exists(checkpoint))
                 trainer.Load(checkpoint);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{shape.Parameters:N0} parameters, {tokens.Length:N0} tokens, step {trainer.Step} of {options.Steps}"));
