@@ -18,7 +18,7 @@ public sealed record LanguageModel(string Name, LlamaWeights Weights, ITokenizer
     {
         ArgumentNullException.ThrowIfNull(path);
         if (HuggingFaceFolder.Is(path))
-            return Make(Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path))), HuggingFaceFolder.Load(path), count => HuggingFaceTokenizer.Load(path, count), type, cancellation);
+            return Make(Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path))), HuggingFaceFolder.Load(path), count => !File.Exists(Path.Combine(path, HuggingFaceTokenizer.Name)) && File.Exists(Path.Combine(path, SentencePieceFile.Name)) ? SentencePieceFile.Load(path, count) : HuggingFaceTokenizer.Load(path, count), type, cancellation);
         string[] files = Directory.Exists(path) ? [.. Directory.EnumerateFiles(path, "*.bin").Order(StringComparer.Ordinal)]
             : File.Exists(path) ? [path] : throw InputException.At(path, "nothing", "a model", "Give the path of a model's file or folder.");
         string[] models = [.. files.Where(Llama2cFile.Is)];

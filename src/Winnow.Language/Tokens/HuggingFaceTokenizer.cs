@@ -13,7 +13,7 @@ namespace Winnow.Language;
 /// </summary>
 public sealed class HuggingFaceTokenizer : ITokenizer
 {
-    private const string Name = "tokenizer.json";
+    internal const string Name = "tokenizer.json";
 
     /// <summary>How GPT-2 cuts texts before it joins letters; used where a file asks for the default.</summary>
     private const string DefaultPattern = @"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
