@@ -106,6 +106,6 @@ internal static class KvTexts
         if (model != StoriesName || Directory.Exists(model))
             return Path.GetFullPath(model);
         return DataFolders.FromEnvironment().Data is { } data ? Path.Combine(data, StoriesName)
-            : throw InputException.At("task.model", $"'{StoriesName}' with WINNOW_DATA not set", "a model", "Set WINNOW_DATA to the folder that holds stories260k, or give a model's path with --set task.model=PATH.");
+            : throw InputException.At("task.model", $"'{StoriesName}' with WINNOW_DATA not set", "a model", "Set WINNOW_DATA to the folder that holds stories260k, or give a model's path with --model PATH.");
     }
 }

@@ -15,6 +15,7 @@ public sealed class Prompt : IAttentionObserver
     private readonly float[][] _inputs, _queries, _keys, _values;
     private readonly float[]?[][] _rotated;
     private readonly int[] _read;
+    private (int Layer, int Last, float[][] Sums)? _latest; // whoever asks head by head asks for the same again
 
     /// <summary>An empty prompt: read it with <see cref="LlamaSession.Read(ReadOnlySpan{int}, IAttentionObserver, CancellationToken)"/>.</summary>
     /// <param name="shape">The model.</param>
@@ -126,13 +127,15 @@ public sealed class Prompt : IAttentionObserver
 
     /// <summary>
     /// How much attention each token gets from the last queries: for every head the sum over them of their softmax over all tokens before them, [heads][tokens].
-    /// Row by row, so that no square matrix is ever made. Cost O(heads · queries · tokens · head width).
+    /// Row by row, so that no square matrix is ever made. Not to be written to. Cost O(heads · queries · tokens · head width).
     /// </summary>
     /// <param name="layer">Which layer.</param>
     /// <param name="last">How many of the last queries.</param>
     public float[][] ColumnAttention(int layer, int last)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(last, 1);
+        if (_latest is { } known && known.Layer == layer && known.Last == last)
+            return known.Sums;
         int d = Shape.HeadWidth, first = Math.Max(0, Count - last);
         var sums = new float[Shape.Heads][];
         var row = new float[Count];
@@ -151,6 +154,7 @@ public sealed class Prompt : IAttentionObserver
                 TensorPrimitives.Add(sums[h].AsSpan(0, i + 1), logits, sums[h].AsSpan(0, i + 1));
             }
         }
+        _latest = (layer, last, sums);
         return sums;
     }
 
