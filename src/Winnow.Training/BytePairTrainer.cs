@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Winnow.Core;
+using Winnow.Language;
 
 namespace Winnow.Training;
 
@@ -98,9 +99,9 @@ public static partial class BytePairTrainer
         Directory.CreateDirectory(folder);
         var vocab = new JsonObject();
         for (int b = 0; b < 256; b++)
-            vocab[Letters([(byte)b])] = b;
+            vocab[ByteLevel.Letters([(byte)b])] = b;
         foreach (var (left, right) in merges)
-            vocab[Letters(left) + Letters(right)] ??= vocab.Count;
+            vocab[ByteLevel.Letters(left) + ByteLevel.Letters(right)] ??= vocab.Count;
         int mark = vocab.Count;
         WholeFile.Write(Path.Combine(folder, "tokenizer.json"), new JsonObject
         {
@@ -108,22 +109,12 @@ public static partial class BytePairTrainer
             ["added_tokens"] = new JsonArray(new JsonObject { ["id"] = mark, ["content"] = Mark, ["special"] = true }),
             ["pre_tokenizer"] = new JsonObject { ["type"] = "ByteLevel", ["add_prefix_space"] = false, ["use_regex"] = true },
             ["decoder"] = new JsonObject { ["type"] = "ByteLevel" },
-            ["model"] = new JsonObject { ["type"] = "BPE", ["vocab"] = vocab, ["merges"] = new JsonArray([.. merges.Select(m => (JsonNode)$"{Letters(m.Left)} {Letters(m.Right)}")]) },
+            ["model"] = new JsonObject { ["type"] = "BPE", ["vocab"] = vocab, ["merges"] = new JsonArray([.. merges.Select(m => (JsonNode)$"{ByteLevel.Letters(m.Left)} {ByteLevel.Letters(m.Right)}")]) },
         }.ToJsonString() + "\n");
         WholeFile.Write(Path.Combine(folder, "tokenizer_config.json"), new JsonObject { ["add_bos_token"] = true, ["bos_token"] = Mark, ["eos_token"] = Mark }.ToJsonString(new JsonSerializerOptions()) + "\n");
         return mark + 1;
     }
 
-    /// <summary>Letters that stand for bytes, as GPT-2 has them: those that print for themselves, the others, in order, for 256 and on.</summary>
-    private static string Letters(byte[] piece) => string.Concat(piece.Select(b => Alphabet[b]));
-
-    private static string Alphabet { get; } = string.Create(256, 0, static (letters, _) =>
-    {
-        int other = 256;
-        for (int b = 0; b < 256; b++)
-            letters[b] = (char)(b is >= '!' and <= '~' or >= 0xA1 and <= 0xAC or >= 0xAE ? b : other++);
-    });
-
-    [GeneratedRegex(@"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+")]
+    [GeneratedRegex(ByteLevel.Pattern)]
     private static partial Regex Words();
 }

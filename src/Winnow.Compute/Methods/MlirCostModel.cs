@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using System.Text.Json.Nodes;
+using TorchSharp;
 using TorchSharp.Modules;
 using Winnow.Core;
 using static TorchSharp.torch;
@@ -85,7 +86,9 @@ public sealed class MlirCostModel(MlirCostModelOptions options, SeededRandom ran
             var h = _embedding.forward(ids).transpose(1, 2) * here;
             foreach (var (weight, bias) in _layers)
                 h = nn.functional.conv1d(nn.functional.pad(h, [0, _kernel - 1]), weight, bias).relu() * here;
-            var z = h.masked_fill(here == 0, float.NegativeInfinity).amax([2]);
+            // a scalar made in passing may be collected, and its number overwritten, while the library still reads it
+            using Scalar none = 0, least = float.NegativeInfinity;
+            var z = h.masked_fill(here.eq(none), least).amax([2]);
             return _last.forward(_dense.forward(z).relu()).squeeze(1);
         }
 

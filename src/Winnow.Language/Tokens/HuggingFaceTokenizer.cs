@@ -15,9 +15,6 @@ public sealed class HuggingFaceTokenizer : ITokenizer
 {
     internal const string Name = "tokenizer.json";
 
-    /// <summary>How GPT-2 cuts texts before it joins letters; used where a file asks for the default.</summary>
-    private const string DefaultPattern = @"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
-
     /// <summary>A pattern comes from a file; no text may keep it busy for long.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
@@ -57,7 +54,7 @@ public sealed class HuggingFaceTokenizer : ITokenizer
         foreach (var piece in vocab.EnumerateObject())
         {
             int number = Number(piece.Value, piece.Name);
-            bytes[number] = Bytes(piece.Name);
+            bytes[number] = ByteLevel.Bytes(piece.Name);
             pieces[piece.Name] = number;
         }
         if (Has(root, "added_tokens", JsonValueKind.Array, out var added))
@@ -144,7 +141,7 @@ public sealed class HuggingFaceTokenizer : ITokenizer
             throw InputException.At(path, "no step ByteLevel", "a byte-level encoding", "Other kinds of tokenisers are not read.");
         try
         {
-            return new Regex(pattern ?? DefaultPattern, RegexOptions.CultureInvariant, Patience);
+            return new Regex(pattern ?? ByteLevel.Pattern, RegexOptions.CultureInvariant, Patience);
         }
         catch (ArgumentException e)
         {
@@ -182,25 +179,4 @@ public sealed class HuggingFaceTokenizer : ITokenizer
 
     private static string? Special(JsonElement config, string key) => !config.TryGetProperty(key, out var v) ? null
         : v.ValueKind == JsonValueKind.String ? v.GetString() : Has(v, "content", JsonValueKind.String, out var content) ? content.GetString() : null;
-
-    /// <summary>A piece's letters stand for bytes: those that print for themselves, the others, in order, for 256 and on.</summary>
-    private static byte[] Bytes(string piece)
-    {
-        var bytes = new byte[piece.Length];
-        for (int i = 0; i < piece.Length; i++)
-        {
-            int at = Alphabet.IndexOf(piece[i]);
-            if (at < 0)
-                return Encoding.UTF8.GetBytes(piece); // an added piece in plain letters
-            bytes[i] = (byte)at;
-        }
-        return bytes;
-    }
-
-    private static string Alphabet { get; } = string.Create(256, 0, static (letters, _) =>
-    {
-        int other = 256;
-        for (int b = 0; b < 256; b++)
-            letters[b] = (char)(b is >= '!' and <= '~' or >= 0xA1 and <= 0xAC or >= 0xAE ? b : other++);
-    });
 }
