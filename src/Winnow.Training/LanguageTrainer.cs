@@ -77,7 +77,7 @@ public sealed class LanguageTrainer : IDisposable
         foreach (var (name, parameter) in Network.Parameters)
             _moments.Add(name, (zeros_like(parameter).DetachFromDisposeScope(), zeros_like(parameter).DetachFromDisposeScope()));
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(Encoding.UTF8.GetBytes(JsonSerializer.Serialize((shape, options with { Steps = 0 }), WinnowJson.Options) + JsonSerializer.Serialize(shape, WinnowJson.Options)));
+        hash.AppendData(Encoding.UTF8.GetBytes(JsonSerializer.Serialize(options with { Steps = 0 }, WinnowJson.Options) + JsonSerializer.Serialize(shape, WinnowJson.Options)));
         hash.AppendData(MemoryMarshal.AsBytes(_tokens.AsSpan()));
         _identity = Convert.ToHexStringLower(hash.GetHashAndReset());
     }

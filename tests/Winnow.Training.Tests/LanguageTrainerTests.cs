@@ -63,6 +63,10 @@ public sealed class LanguageTrainerTests : IDisposable
         trainer.Save(file);
         using var other = new LanguageTrainer(Shape, Cycle(401), Options);
         Assert.Contains("other texts", Assert.Throws<InputException>(() => other.Load(file)).Message, StringComparison.Ordinal);
+        using var faster = new LanguageTrainer(Shape, Cycle(400), Options with { LearningRate = 0.1 });
+        Assert.Contains("other options", Assert.Throws<InputException>(() => faster.Load(file)).Message, StringComparison.Ordinal);
+        using var longer = new LanguageTrainer(Shape, Cycle(400), Options with { Steps = 90 });
+        longer.Load(file); // only the number of steps may differ
         using var wider = new LanguageTrainer(Shape with { Hidden = 96 }, Cycle(400), Options);
         Assert.Throws<InputException>(() => wider.Load(file));
         File.WriteAllBytes(file, File.ReadAllBytes(file)[..200]);
