@@ -30,6 +30,9 @@ public sealed unsafe class KvCacheStore : IAttentionCache
         (_queries, _scores) = (new float[shape.Heads * shape.HeadWidth], []);
     }
 
+    /// <summary>What each layer keeps.</summary>
+    internal IReadOnlyList<LayerCache> Layers => _layers;
+
     /// <summary>Tokens read, kept or not.</summary>
     public int Seen => _seen;
 

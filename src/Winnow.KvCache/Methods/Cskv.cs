@@ -67,10 +67,10 @@ public sealed record CskvOptions
 /// </summary>
 public sealed class Cskv(KvSetup setup, CskvOptions options) : IProjector, IPrepared, IScaled
 {
-    private Narrow[]? _keys, _values;
+    private Projection[]? _keys, _values;
 
-    /// <summary>The narrow projections of each layer, after <see cref="Prepare"/>: A [narrow, width] and B [heads · head width, narrow].</summary>
-    internal (IReadOnlyList<Narrow> Keys, IReadOnlyList<Narrow> Values) Projections => (Prepared(_keys), Prepared(_values));
+    /// <summary>The narrow projections of each layer, after <see cref="Prepare"/>.</summary>
+    internal (IReadOnlyList<Projection> Keys, IReadOnlyList<Projection> Values) Projections => (Prepared(_keys), Prepared(_values));
 
     /// <inheritdoc/>
     public IKvStage At(double share) => new Cskv(setup, options with { KeyDensity = share, ValueDensity = share });
@@ -94,7 +94,7 @@ public sealed class Cskv(KvSetup setup, CskvOptions options) : IProjector, IPrep
         _keys = [.. Enumerable.Range(0, s.Layers).Select(l => Learn(l, model.Layers[l].Key, options.KeyDensity, "k"))];
         _values = [.. Enumerable.Range(0, s.Layers).Select(l => Learn(l, model.Layers[l].Value, options.ValueDensity, "v"))];
 
-        Narrow Learn(int layer, WeightMatrix weights, double density, string name)
+        Projection Learn(int layer, WeightMatrix weights, double density, string name)
         {
             int c = (int)(density * s.HeadWidth);
             if (c == 0)
@@ -110,7 +110,7 @@ public sealed class Cskv(KvSetup setup, CskvOptions options) : IProjector, IPrep
             double[] size = [.. Enumerable.Range(0, s.Width).Select(i => inputs.Sum(x => x.Column(i).Sum(Math.Abs) / (double)x.RowCount))];
             var narrow = Start(w, c * s.KeyValueHeads, options.Init, size, options.Alpha, setup.Random($"cskv/{name}/{layer}"));
             Train(narrow, w, inputs, options, isKey: name == "k", s.KeyValueHeads, cancellation);
-            return narrow;
+            return Projection.Of(narrow, s.KeyValueHeads);
         }
     }
 
@@ -120,10 +120,37 @@ public sealed class Cskv(KvSetup setup, CskvOptions options) : IProjector, IPrep
             weights.Read(row, p);
     }
 
-    private static Narrow[] Prepared(Narrow[]? made) => made ?? throw InputException.At("cskv", "projections that were not learned", "texts to learn them from", "Call Prepare first.");
+    private static Projection[] Prepared(Projection[]? made) => made ?? throw InputException.At("cskv", "projections that were not learned", "texts to learn them from", "Call Prepare first.");
 
-    /// <summary>A narrow projection: W ≈ B·A.</summary>
+    /// <summary>A narrow projection while it is trained: W ≈ B·A.</summary>
     internal sealed record Narrow(Matrix<float> A, Matrix<float> B);
+
+    /// <summary>A narrow projection as caches use it, one for all of a layer.</summary>
+    /// <param name="Rank">Numbers of a narrow row.</param>
+    /// <param name="Shrink">A [rank, width].</param>
+    /// <param name="Widen">B by head [heads, rank, head width].</param>
+    internal sealed record Projection(int Rank, float[] Shrink, float[] Widen)
+    {
+        public long Bytes => sizeof(float) * (Shrink.LongLength + Widen.LongLength);
+
+        public static Projection Of(Narrow narrow, int heads)
+        {
+            int rank = narrow.A.RowCount, d = narrow.B.RowCount / heads;
+            var widen = new float[narrow.B.RowCount * rank];
+            for (int h = 0; h < heads; h++)
+                for (int k = 0; k < rank; k++)
+                    for (int i = 0; i < d; i++)
+                        widen[(h * rank + k) * d + i] = narrow.B[h * d + i, k];
+            return new(rank, narrow.A.ToRowMajorArray(), widen);
+        }
+
+        /// <summary>A·x.</summary>
+        public void Times(ReadOnlySpan<float> x, Span<float> narrow)
+        {
+            for (int k = 0; k < Rank; k++)
+                narrow[k] = TensorPrimitives.Dot(Shrink.AsSpan(k * x.Length, x.Length), x);
+        }
+    }
 
     /// <summary>The first A and B: half of each singular value goes to either.</summary>
     internal static Narrow Start(Matrix<float> w, int rank, CskvInit init, IReadOnlyList<double> size, double alpha, SeededRandom? random)
@@ -219,27 +246,25 @@ public sealed class Cskv(KvSetup setup, CskvOptions options) : IProjector, IPrep
     {
         private readonly LlamaShape _s;
         private readonly RotaryTable _rotary;
-        private readonly Narrow _keys, _values;
-        private readonly float[] _widenKeys, _widenValues; // B by head [heads, narrow, head width]
-        private readonly int[] _tokens;
-        private readonly int _window, _seen;
+        private readonly Projection _keys, _values;
+        private readonly int[]? _tokens; // null where none was left out
+        private readonly int _window, _seen, _kept;
         private readonly IRows _narrowKeys, _narrowValues;
         private readonly ExactRows _exactKeys, _exactValues; // rotated, of all heads
 
-        private NarrowCache(LlamaShape s, RotaryTable rotary, Narrow keys, Narrow values, int[] tokens, int seen, int window, IRows narrowKeys, IRows narrowValues, ExactRows exactKeys, ExactRows exactValues)
+        private NarrowCache(LlamaShape s, RotaryTable rotary, Projection keys, Projection values, int[]? tokens, int kept, int seen, int window, IRows narrowKeys, IRows narrowValues, ExactRows exactKeys, ExactRows exactValues)
         {
-            (_s, _rotary, _keys, _values, _tokens, _seen, _window) = (s, rotary, keys, values, tokens, seen, window);
+            (_s, _rotary, _keys, _values, _tokens, _kept, _seen, _window) = (s, rotary, keys, values, tokens, kept, seen, window);
             (_narrowKeys, _narrowValues, _exactKeys, _exactValues) = (narrowKeys, narrowValues, exactKeys, exactValues);
-            (_widenKeys, _widenValues) = (ByHead(keys.B), ByHead(values.B));
         }
 
-        public static NarrowCache Of(Prompt prompt, int layer, int[] tokens, Narrow keys, Narrow values, IEncoder encoder, int window)
+        public static NarrowCache Of(Prompt prompt, int layer, int[] tokens, Projection keys, Projection values, IEncoder encoder, int window)
         {
             var s = prompt.Shape;
             int row = s.KeyValueHeads * s.HeadWidth, exact = window == 0 ? 0 : tokens.Length % window;
-            var (narrowKeys, narrowValues) = (encoder.Keys(keys.A.RowCount), encoder.Values(values.A.RowCount));
-            narrowKeys.Fill(Picture(keys.A));
-            narrowValues.Fill(Picture(values.A));
+            var (narrowKeys, narrowValues) = (encoder.Keys(keys.Rank), encoder.Values(values.Rank));
+            narrowKeys.Fill(Picture(keys));
+            narrowValues.Fill(Picture(values));
             var (exactKeys, exactValues) = (new ExactRows(row), new ExactRows(row));
             foreach (int t in tokens[(tokens.Length - exact)..])
             {
@@ -249,41 +274,28 @@ public sealed class Cskv(KvSetup setup, CskvOptions options) : IProjector, IPrep
                 exactKeys.Append(k);
                 exactValues.Append(prompt.Values(layer).Slice(t * row, row));
             }
-            return new(s, prompt.Rotary, keys, values, tokens, prompt.Count, window, narrowKeys, narrowValues, exactKeys, exactValues);
+            return new(s, prompt.Rotary, keys, values, tokens.Length == prompt.Count ? null : [.. tokens], tokens.Length, prompt.Count, window, narrowKeys, narrowValues, exactKeys, exactValues);
 
-            float[] Picture(Matrix<float> a)
+            float[] Picture(Projection projection)
             {
-                var rows = new float[tokens.Length * a.RowCount];
+                var rows = new float[tokens.Length * projection.Rank];
                 for (int i = 0; i < tokens.Length; i++)
-                    Times(a, prompt.Inputs(layer).Slice(tokens[i] * s.Width, s.Width), rows.AsSpan(i * a.RowCount, a.RowCount));
+                    projection.Times(prompt.Inputs(layer).Slice(tokens[i] * s.Width, s.Width), rows.AsSpan(i * projection.Rank, projection.Rank));
                 return rows;
             }
-        }
-
-        private static void Times(Matrix<float> a, ReadOnlySpan<float> x, Span<float> y) => (a * Vector<float>.Build.Dense(x.ToArray())).AsArray().CopyTo(y);
-
-        private float[] ByHead(Matrix<float> b)
-        {
-            int d = _s.HeadWidth;
-            var widen = new float[b.RowCount * b.ColumnCount];
-            for (int h = 0; h < _s.KeyValueHeads; h++)
-                for (int k = 0; k < b.ColumnCount; k++)
-                    for (int i = 0; i < d; i++)
-                        widen[(h * b.ColumnCount + k) * d + i] = b[h * d + i, k];
-            return widen;
         }
 
         private int Narrowed => _narrowKeys.Count - _exactKeys.Count;
 
         public override int Count(int head) => _narrowKeys.Count;
 
-        private int Position(int index) => index < _tokens.Length ? _tokens[index] : _seen + index - _tokens.Length;
+        private int Position(int index) => index < _kept ? _tokens?[index] ?? index : _seen + index - _kept;
 
         public override void Append(AttentionStep step, ReadOnlySpan<float> rotated)
         {
-            Span<float> k = new float[_keys.A.RowCount], v = new float[_values.A.RowCount];
-            Times(_keys.A, step.Inputs, k);
-            Times(_values.A, step.Inputs, v);
+            Span<float> k = stackalloc float[_keys.Rank], v = stackalloc float[_values.Rank];
+            _keys.Times(step.Inputs, k);
+            _values.Times(step.Inputs, v);
             _narrowKeys.Append(k);
             _narrowValues.Append(v);
             _exactKeys.Append(rotated);
@@ -302,7 +314,7 @@ public sealed class Cskv(KvSetup setup, CskvOptions options) : IProjector, IPrep
 
         public override void Scores(int head, ReadOnlySpan<float> queries, int groups, Span<float> scores, int stride)
         {
-            int d = _s.HeadWidth, rank = _keys.A.RowCount, narrowed = Narrowed;
+            int d = _s.HeadWidth, rank = _keys.Rank, narrowed = Narrowed;
             Span<float> z = new float[rank], key = new float[d], all = new float[_s.KeyValueHeads * d];
             for (int t = 0; t < _narrowKeys.Count; t++)
             {
@@ -311,7 +323,7 @@ public sealed class Cskv(KvSetup setup, CskvOptions options) : IProjector, IPrep
                     _narrowKeys.Read(t, z);
                     key.Clear();
                     for (int k = 0; k < rank; k++)
-                        Scaled.Add(z[k], _widenKeys.AsSpan((head * rank + k) * d, d), key);
+                        Scaled.Add(z[k], _keys.Widen.AsSpan((head * rank + k) * d, d), key);
                     _rotary.Turn(key, Position(t));
                 }
                 else
@@ -326,7 +338,7 @@ public sealed class Cskv(KvSetup setup, CskvOptions options) : IProjector, IPrep
 
         public override void AddWeighted(int head, ReadOnlySpan<float> weights, int groups, int stride, Span<float> outputs)
         {
-            int d = _s.HeadWidth, rank = _values.A.RowCount, narrowed = Narrowed;
+            int d = _s.HeadWidth, rank = _values.Rank, narrowed = Narrowed;
             Span<float> z = new float[rank], sum = new float[groups * rank], all = new float[_s.KeyValueHeads * d];
             for (int t = 0; t < _narrowKeys.Count; t++)
             {
@@ -342,14 +354,13 @@ public sealed class Cskv(KvSetup setup, CskvOptions options) : IProjector, IPrep
             }
             for (int g = 0; g < groups; g++)
                 for (int k = 0; k < rank; k++)
-                    Scaled.Add(sum[g * rank + k], _widenValues.AsSpan((head * rank + k) * d, d), outputs.Slice(g * d, d));
+                    Scaled.Add(sum[g * rank + k], _values.Widen.AsSpan((head * rank + k) * d, d), outputs.Slice(g * d, d));
         }
 
         public override KvBytes Bytes => _narrowKeys.Bytes + _narrowValues.Bytes + _exactKeys.AsWindow + _exactValues.AsWindow
-            + new KvBytes(0, Indices: _tokens.Length == 0 || _tokens[^1] == _tokens.Length - 1 ? 0 : sizeof(int) * _tokens.LongLength,
-                Shared: sizeof(float) * ((long)_keys.A.RowCount * _keys.A.ColumnCount + (long)_values.A.RowCount * _values.A.ColumnCount + _widenKeys.LongLength + _widenValues.LongLength));
+            + new KvBytes(0, Indices: sizeof(int) * (_tokens?.LongLength ?? 0), Shared: _keys.Bytes + _values.Bytes);
 
-        public override LayerCache Clone() => new NarrowCache(_s, _rotary, _keys, _values, _tokens, _seen, _window, _narrowKeys.Clone(), _narrowValues.Clone(), (ExactRows)_exactKeys.Clone(), (ExactRows)_exactValues.Clone());
+        public override LayerCache Clone() => new NarrowCache(_s, _rotary, _keys, _values, _tokens, _kept, _seen, _window, _narrowKeys.Clone(), _narrowValues.Clone(), (ExactRows)_exactKeys.Clone(), (ExactRows)_exactValues.Clone());
     }
 
     /// <summary>AdamW (Loshchilov and Hutter, 2019) without weight decay.</summary>

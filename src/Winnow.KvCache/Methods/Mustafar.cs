@@ -130,7 +130,7 @@ public sealed class Mustafar(MustafarOptions options) : IEncoder, IQueryAware, I
 
         public int Count => Sparse + _window.Count;
 
-        public KvBytes Bytes => _tiles.Bytes + _window.AsWindow;
+        public KvBytes Bytes => _tiles.Bytes + _window.AsWindow + new KvBytes(0, Shared: sizeof(float) * queries.LongLength);
 
         public void Fill(ReadOnlySpan<float> rows)
         {
@@ -194,19 +194,18 @@ public sealed class Mustafar(MustafarOptions options) : IEncoder, IQueryAware, I
                         block[t * width + c] = 0;
                 return;
             }
+            var random = o.Rule == PruneRule.Random ? new SeededRandom((ulong)_tiles.Count, "mustafar") : null;
             for (int t = 0; t < BitmapTiles.Tile; t++)
             {
                 var row = block.AsSpan(t * width, width);
                 if (o.Rule == PruneRule.Random)
-                    Keep(row, [.. Enumerable.Range(0, width).Select(_ => _random.NextSingle())], width - Gone);
+                    Keep(row, [.. Enumerable.Range(0, width).Select(_ => random!.NextSingle())], width - Gone);
                 else if (queries.Length == width)
                     PruneByOutput<float>(row, queries, sparsity);
                 else
                     Prune(row, sparsity, o.Exact);
             }
         }
-
-        private readonly SeededRandom _random = new(0, "mustafar");
 
         /// <summary>Numbers that go where no two are alike.</summary>
         private int Gone => Math.Max(0, (int)(sparsity * width) - (o.Exact ? 0 : 1));

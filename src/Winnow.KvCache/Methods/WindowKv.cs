@@ -25,7 +25,7 @@ public sealed record WindowKvOptions : KeepOptions
     public int Window { get; init; } = 8;
 
     /// <summary>Layers that share a choice.</summary>
-    [Range(1, 1024), Description("layers in a row that share a choice; 0 of them left over: the last group may be smaller")]
+    [Range(1, 1024), Description("layers in a row that share a choice; the last group may be smaller")]
     public int SharedLayers { get; init; } = 8;
 
     /// <summary>How the budgets fall.</summary>

@@ -49,13 +49,13 @@ public sealed class Xkv(XkvOptions options) : IProjector, IScaled
         for (int first = 0; first < s.Layers; first += options.Layers)
         {
             int g = Math.Min(options.Layers, s.Layers - first);
-            int[] tokens = positions[first];
+            int[] tokens = [.. positions[first]];
             if (Enumerable.Range(first, g).FirstOrDefault(l => !positions[l].AsSpan().SequenceEqual(tokens), -1) is var other and >= 0)
                 throw new InputException($"policy: found other tokens kept in layer {other} than in layer {first}; expected the same in all {g} layers that share a basis. Let the selector share its choice too (windowkv:shared-layers={options.Layers}), or take xkv:layers=1.");
             var keys = Factors(first, g, tokens, options.KeyRank, 0.8, l => prompt.KeysBefore(l), encoder.Keys);
             var values = Factors(first, g, tokens, options.ValueRank, 1.2, l => prompt.Values(l), encoder.Values);
             for (int l = 0; l < g; l++)
-                layers.Add(new TailedCache(new SharedBasis(prompt, tokens, keys, values, l), new(s.KeyValueHeads, s.HeadWidth, ExactEncoder.Instance)));
+                layers.Add(new TailedCache(new SharedBasis(prompt.Shape, prompt.Rotary, tokens.Length == prompt.Count ? null : tokens, keys, values, l), new(s.KeyValueHeads, s.HeadWidth, ExactEncoder.Instance)));
         }
         return layers;
 
@@ -114,29 +114,32 @@ public sealed class Xkv(XkvOptions options) : IProjector, IScaled
     /// <summary>A and C of a group.</summary>
     private sealed record LayerFactors(IRows Basis, Half[] Mix, int Rank, int Width);
 
-    private sealed class SharedBasis(Prompt prompt, int[] tokens, LayerFactors keys, LayerFactors values, int place) : PromptCache
+    /// <param name="s">The model.</param>
+    /// <param name="rotary">Its rotations.</param>
+    /// <param name="tokens">Where the rows come from; null where none was left out.</param>
+    /// <param name="keys">Factors of the group's keys.</param>
+    /// <param name="values">Factors of its values.</param>
+    /// <param name="place">Which layer of the group this is.</param>
+    private sealed class SharedBasis(LlamaShape s, RotaryTable rotary, int[]? tokens, LayerFactors keys, LayerFactors values, int place) : PromptCache
     {
-        private readonly LlamaShape _s = prompt.Shape;
-        private readonly RotaryTable _rotary = prompt.Rotary;
-
-        public override int Count => tokens.Length;
+        public override int Count => keys.Basis.Count;
 
         /// <summary>The first layer of the group counts what all of it share; each its own part of C, and where its tokens lie if they are not all.</summary>
-        public override KvBytes Bytes => (place == 0 ? keys.Basis.Bytes + values.Basis.Bytes + new KvBytes(0, Indices: tokens[^1] == tokens.Length - 1 ? 0 : sizeof(int) * tokens.LongLength) : default)
-            + new KvBytes(0, Shared: 2L * (keys.Rank + values.Rank) * _s.KeyValueHeads * _s.HeadWidth);
+        public override KvBytes Bytes => (place == 0 ? keys.Basis.Bytes + values.Basis.Bytes + new KvBytes(0, Indices: sizeof(int) * (tokens?.LongLength ?? 0)) : default)
+            + new KvBytes(0, Shared: 2L * (keys.Rank + values.Rank) * s.KeyValueHeads * s.HeadWidth);
 
         public override void Scores(int head, ReadOnlySpan<float> queries, int groups, Span<float> scores, int stride)
         {
-            int d = _s.HeadWidth;
+            int d = s.HeadWidth;
             Span<float> a = stackalloc float[keys.Rank], key = stackalloc float[d];
             float[] mix = Mix(keys, head);
-            for (int t = 0; t < tokens.Length; t++)
+            for (int t = 0; t < Count; t++)
             {
                 keys.Basis.Read(t, a);
                 key.Clear();
                 for (int r = 0; r < a.Length; r++)
                     Scaled.Add(a[r], mix.AsSpan(r * d, d), key);
-                _rotary.Turn(key, tokens[t]);
+                rotary.Turn(key, tokens?[t] ?? t);
                 for (int g = 0; g < groups; g++)
                     scores[g * stride + t] = TensorPrimitives.Dot(queries.Slice(g * d, d), key);
             }
@@ -144,7 +147,7 @@ public sealed class Xkv(XkvOptions options) : IProjector, IScaled
 
         public override void AddWeighted(int head, ReadOnlySpan<float> weights, int groups, int stride, Span<float> outputs)
         {
-            int d = _s.HeadWidth;
+            int d = s.HeadWidth;
             float[] sums = new float[groups * values.Rank], mix = Mix(values, head);
             values.Basis.AddWeighted(weights, groups, stride, sums);
             for (int g = 0; g < groups; g++)
@@ -155,7 +158,7 @@ public sealed class Xkv(XkvOptions options) : IProjector, IScaled
         /// <summary>A head's part of C [r, head width].</summary>
         private float[] Mix(LayerFactors factors, int head)
         {
-            int d = _s.HeadWidth, first = (place * _s.KeyValueHeads + head) * d;
+            int d = s.HeadWidth, first = (place * s.KeyValueHeads + head) * d;
             var own = new float[factors.Rank * d];
             for (int r = 0; r < factors.Rank; r++)
                 Halves.ToSingle(factors.Mix.AsSpan(r * factors.Width + first, d), own.AsSpan(r * d, d));
