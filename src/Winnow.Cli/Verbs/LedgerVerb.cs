@@ -26,6 +26,8 @@ internal static class LedgerVerb
             var cards = parsed.GetValue(method) is { } id ? [Catalogue.Method(id)]
                 : Catalogue.Arenas.SelectMany(a => a.Methods.Where(m => m.Kind == MethodKind.Seed).Select(m => (Arena: a, Card: m))).ToArray();
             var chosen = Study.ParseSeeds(parsed.GetValue(seeds)!);
+            if (parsed.GetResult(seeds) is { Implicit: false } && !parsed.GetValue(rerun))
+                throw InputException.At("--seeds", "seeds without --rerun", "both", "Results are only read without --rerun.");
             if (chosen.Count < Fewest)
                 throw InputException.At("--seeds", $"{chosen.Count}", $"at least {Fewest}", "Fewer do not carry a verdict.");
             string folder = parsed.GetValue(results)?.FullName ?? Folder(parsed.GetValue(rerun));
