@@ -108,9 +108,9 @@ public sealed record Study
         return [.. Enumerable.Range(1, count).Select(i => (ulong)i)];
     }
 
-    /// <summary>A whole number of at least one and at most 10,000.</summary>
-    public static int ParseCount(string what, string text) =>
-        int.TryParse(text, CultureInfo.InvariantCulture, out int n) && n is >= 1 and <= 10_000 ? n : throw InputException.At(what, $"'{text}'", "a whole number from 1 to 10000", "Mend the value.");
+    /// <summary>A whole number of at least one and, unless said otherwise, at most 10,000.</summary>
+    public static int ParseCount(string what, string text, int most = 10_000) =>
+        int.TryParse(text, CultureInfo.InvariantCulture, out int n) && n >= 1 && n <= most ? n : throw InputException.At(what, $"'{text}'", $"a whole number from 1 to {most}", "Mend the value.");
 
     /// <summary>Limits such as <c>time=2m,memory=2GB</c>.</summary>
     public static Limits ParseLimits(string text, string what)

@@ -45,6 +45,17 @@ public sealed record Selection(int[][][] Kept)
     /// <summary>Which entry of a layer goes after a token was generated: from the layer, its entries and the tokens seen so far, to an index, or -1; null where none ever does.</summary>
     public Func<int, int, int, int>? Evict { get; init; }
 
+    /// <summary>Whether these are all of so many tokens, in their order.</summary>
+    internal static bool IsAll(int[] tokens, int count)
+    {
+        if (tokens.Length != count)
+            return false;
+        for (int i = 0; i < count; i++)
+            if (tokens[i] != i)
+                return false;
+        return true;
+    }
+
     /// <summary>All tokens of a prompt.</summary>
     public static Selection All(Prompt prompt)
     {

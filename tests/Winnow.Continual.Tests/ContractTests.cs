@@ -110,6 +110,36 @@ public sealed class ContractTests
     }
 
     [Theory, MemberData(nameof(MethodsAndTasks))]
+    public void Rows_that_come_alone_are_learned_and_a_session_that_comes_twice_is_learned_or_refused_before_it_changes_anything(string method, string task)
+    {
+        using var stream = new SmallStream(task);
+        using var learner = Create(method, stream);
+        using var scope = NewDisposeScope();
+        for (int session = 0; session < 3; session++)
+        {
+            int i = Math.Min(session, 1);
+            var (info, train) = (stream.Tasks[i].Info, stream.Tasks[i].Train());
+            byte[] before = Protocol.Hash(learner);
+            try
+            {
+                if (stream.Setup.Boundaries)
+                    learner.BeginTask(info, train);
+            }
+            catch (ArgumentException e)
+            {
+                Assert.Equal(("task", 2), (e.ParamName, session));
+                Assert.Equal(before, Protocol.Hash(learner));
+                return;
+            }
+            foreach (var row in train.MiniBatches(1, new SeededRandom(5, "order")).Take(6))
+                learner.Observe(row);
+            if (stream.Setup.Boundaries)
+                learner.EndTask(info, train);
+            Assert.True(learner.Predict(stream.Tasks[0].Test().X).isfinite().all().item<bool>());
+        }
+    }
+
+    [Theory, MemberData(nameof(MethodsAndTasks))]
     public void State_has_names_of_its_own_and_a_shape_that_does_not_change(string method, string task)
     {
         using var stream = new SmallStream(task);

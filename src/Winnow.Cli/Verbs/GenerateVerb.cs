@@ -28,7 +28,7 @@ internal static class GenerateVerb
         command.SetAction(async (parsed, cancellation) =>
         {
             using var loaded = LanguageModel.Load(parsed.GetValue(model)!, parsed.GetValue(weights), cancellation);
-            int most = Study.ParseCount("--tokens", parsed.GetValue(tokens)!);
+            int most = Study.ParseCount("--tokens", parsed.GetValue(tokens)!, 1_000_000);
             // room for this text, not for the longest one that the model could read
             using var session = new LlamaSession(loaded.Weights, loaded.Tokenizer.Encode(parsed.GetValue(prompt)!).Count + 1 + most, Study.ParseCount("--threads", parsed.GetValue(threads)!));
             var generator = new TextGenerator(session, loaded.Tokenizer);

@@ -130,7 +130,11 @@ public sealed class ProtoCl : IContinualLearner
     ];
 
     /// <inheritdoc/>
-    public void BeginTask(TaskInfo task, Batch train) { }
+    public void BeginTask(TaskInfo task, Batch train)
+    {
+        if (_memory is { IsFull: true })
+            throw new ArgumentException($"task {task.Id} comes after {_memory.Tasks} others; the plan has {_memory.Tasks} tasks, and a share of the memory for each: say more tasks in the training plan", nameof(task));
+    }
 
     /// <inheritdoc/>
     public StepReport Observe(Batch batch)

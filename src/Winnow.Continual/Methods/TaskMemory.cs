@@ -38,6 +38,9 @@ public sealed class TaskMemory : IDisposable
     /// <summary>Rows kept.</summary>
     public int Count => (int)CountPerTask.Sum();
 
+    /// <summary>Whether every task of the stream is finished.</summary>
+    public bool IsFull => Tasks == _counts.numel() - 1;
+
     /// <summary>All rows kept, oldest task first, as views; the current dispose scope owns them.</summary>
     public Batch Content => new(_x.narrow(0, 0, Count), _y.narrow(0, 0, Count), false);
 
@@ -54,7 +57,7 @@ public sealed class TaskMemory : IDisposable
         using var scope = NewDisposeScope();
         int quota = Capacity / (Tasks + 1), start = 0;
         var counts = _counts.Values<long>();
-        if (Tasks == counts.Length - 1)
+        if (IsFull)
             throw new InvalidOperationException($"task {Tasks + 1} of a stream of {Tasks}");
         var kept = new List<Batch>();
         foreach (int count in CountPerTask)

@@ -103,7 +103,7 @@ public sealed class KvPolicy
 
         float[] Rows(float[] all)
         {
-            if (kept.Length == prompt.Count && kept.AsSpan().SequenceEqual(Enumerable.Range(0, prompt.Count).ToArray()))
+            if (Selection.IsAll(kept, prompt.Count))
                 return all;
             var rows = new float[kept.Length * d];
             for (int i = 0; i < kept.Length; i++)

@@ -274,7 +274,7 @@ public sealed class Cskv(KvSetup setup, CskvOptions options) : IProjector, IPrep
                 exactKeys.Append(k);
                 exactValues.Append(prompt.Values(layer).Slice(t * row, row));
             }
-            return new(s, prompt.Rotary, keys, values, tokens.Length == prompt.Count ? null : [.. tokens], tokens.Length, prompt.Count, window, narrowKeys, narrowValues, exactKeys, exactValues);
+            return new(s, prompt.Rotary, keys, values, Selection.IsAll(tokens, prompt.Count) ? null : [.. tokens], tokens.Length, prompt.Count, window, narrowKeys, narrowValues, exactKeys, exactValues);
 
             float[] Picture(Projection projection)
             {

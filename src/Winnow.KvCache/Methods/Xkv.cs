@@ -55,7 +55,7 @@ public sealed class Xkv(XkvOptions options) : IProjector, IScaled
             var keys = Factors(first, g, tokens, options.KeyRank, 0.8, l => prompt.KeysBefore(l), encoder.Keys);
             var values = Factors(first, g, tokens, options.ValueRank, 1.2, l => prompt.Values(l), encoder.Values);
             for (int l = 0; l < g; l++)
-                layers.Add(new TailedCache(new SharedBasis(prompt.Shape, prompt.Rotary, tokens.Length == prompt.Count ? null : tokens, keys, values, l), new(s.KeyValueHeads, s.HeadWidth, ExactEncoder.Instance)));
+                layers.Add(new TailedCache(new SharedBasis(prompt.Shape, prompt.Rotary, Selection.IsAll(tokens, prompt.Count) ? null : tokens, keys, values, l), new(s.KeyValueHeads, s.HeadWidth, ExactEncoder.Instance)));
         }
         return layers;
 

@@ -27,7 +27,7 @@ public enum ChatFormat
 /// </summary>
 public sealed class LocalChatClient : IChatClient
 {
-    private const int Tokens = 512;
+    private const int Tokens = 512, Room = 4096;
     private readonly LanguageModel _model;
     private readonly LlamaSession _session;
     private readonly TextGenerator _generator;
@@ -37,13 +37,13 @@ public sealed class LocalChatClient : IChatClient
     /// <summary>A client.</summary>
     /// <param name="model">The model, which it does not own.</param>
     /// <param name="format">How turns become a text.</param>
-    /// <param name="capacity">Most tokens of a conversation; null for the model's context.</param>
+    /// <param name="capacity">Most tokens of a conversation, for which memory is taken at once; null for 4,096 or the model's context, whichever is less.</param>
     /// <param name="threads">Threads.</param>
     public LocalChatClient(LanguageModel model, ChatFormat format = ChatFormat.Auto, int? capacity = null, int threads = 1)
     {
         ArgumentNullException.ThrowIfNull(model);
         _model = model;
-        _session = new(model.Weights, capacity, threads);
+        _session = new(model.Weights, capacity ?? Math.Min(Room, model.Weights.Shape.Context), threads);
         _generator = new(_session, model.Tokenizer);
         _format = format != ChatFormat.Auto ? format : Knows("<|im_start|>", "<|im_end|>") ? ChatFormat.ChatMl : Knows("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>") ? ChatFormat.Llama3 : ChatFormat.Plain;
         if (_format == ChatFormat.ChatMl && !Knows("<|im_start|>", "<|im_end|>") || _format == ChatFormat.Llama3 && !Knows("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"))

@@ -70,6 +70,19 @@ public sealed class ContinualClassifierTests : IDisposable
         Assert.All(classifier.Predict(Update(2, 50).Rows), p => Assert.Contains(p.Label, labels));
     }
 
+    [Fact] // nobody says that two names are one: the old one is not forgotten, and the new one is answered with
+    public void A_label_that_is_renamed_is_a_class_of_its_own()
+    {
+        using var classifier = new ContinualClassifier(Small);
+        for (int i = 0; i < 30; i++)
+            classifier.Learn(Update(i, classes: 2).Rows, Update(i, classes: 2).Labels);
+        Assert.Equal(["c0", "c1"], classifier.Labels.Order());
+        for (int i = 30; i < 120; i++)
+            classifier.Learn(Update(i, classes: 2).Rows, [.. Update(i, classes: 2).Labels.Select(l => l == "c1" ? "renamed" : l)]);
+        Assert.Equal(["c0", "c1", "renamed"], classifier.Labels.Order());
+        Assert.Contains(classifier.Predict(Update(500, 50, classes: 2).Rows), p => p.Label == "renamed");
+    }
+
     [Fact]
     public void Memory_is_declared_up_front_and_kept()
     {
