@@ -25,7 +25,7 @@ public sealed record Study
     /// <summary>Methods; empty for the task's default ones.</summary>
     public IReadOnlyList<MethodChoice> Methods { get; init; } = [];
 
-    /// <summary>Options set by <c>owner.option</c>; the owner is a method, <c>task</c>, or <c>*</c> for every method that has the option.</summary>
+    /// <summary>Options set by <c>owner.option</c>; the owner is a method, <c>task</c>, or <c>*</c> for every method that has the option. A method's value may be several, as in <c>2|4</c>.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Set { get; init; } = [];
 
     /// <summary>Data source: a name, a path, or null for the embedded data.</summary>
@@ -244,11 +244,24 @@ public sealed record StudyPlan(string Name, string Hash, DataSummary Data, IRead
             var card = arena.Method(choice.Id);
             chosen.Add((card, choice.Options));
         }
-        List<(MethodCard Card, JsonObject Options)> bound = [.. chosen.Select(c => (c.Card, c.Card.Options.Canonical(c.Card.Options.Bind(Gather(c.Options, study.Set, c.Card.Id, c.Card.Options), c.Card.Id))))];
+        List<(MethodCard Card, JsonObject Options)> bound = [.. chosen.SelectMany(c => Each(Gather(c.Options, study.Set, c.Card.Id, c.Card.Options)).Select(given => (c.Card, c.Card.Options.Canonical(c.Card.Options.Bind(given, c.Card.Id)))))];
         foreach (var (card, options) in bound)
             if (card.Refusal(task, options) is { } reason)
                 throw new InputException($"{reason}. Leave the method out, or choose another task with --task.");
         return [.. bound.DistinctBy(b => (b.Card.Id, b.Options.ToJsonString()))];
+    }
+
+    /// <summary>Options once for each combination of the values that <c>|</c> separates: <c>bits=2|4</c> is two methods.</summary>
+    private static IEnumerable<JsonObject> Each(JsonObject options)
+    {
+        IEnumerable<JsonObject> made = [[]];
+        foreach (var (name, value) in options)
+        {
+            JsonNode?[] values = value?.GetValueKind() == JsonValueKind.String && value.GetValue<string>().Contains('|', StringComparison.Ordinal)
+                ? [.. value.GetValue<string>().Split('|', StringSplitOptions.TrimEntries).Select(v => (JsonNode?)v)] : [value];
+            made = [.. made.SelectMany(m => values.Select(v => new JsonObject(m.Select(e => KeyValuePair.Create(e.Key, e.Value?.DeepClone()))) { [name] = v?.DeepClone() }))];
+        }
+        return made;
     }
 
     /// <summary>The options meant for one owner, from the wildcard, then by name, then those written beside the method.</summary>
@@ -288,7 +301,8 @@ public sealed record StudyPlan(string Name, string Hash, DataSummary Data, IRead
                     throw InputException.Unknown("option of any method", parts[1], arena.Methods.SelectMany(m => m.Options.Options.Select(o => o.Name)).Distinct());
                 continue;
             }
-            arena.Method(parts[0]).Options.Bind(new JsonObject { [parts[1]] = value }, parts[0]);
+            foreach (var one in Each(new JsonObject { [parts[1]] = value }))
+                arena.Method(parts[0]).Options.Bind(one, parts[0]);
         }
     }
 }

@@ -1,3 +1,5 @@
+using System.ComponentModel;
+using System.ComponentModel.DataAnnotations;
 using Winnow.Language;
 
 namespace Winnow.KvCache;
@@ -21,6 +23,14 @@ public interface IPrepared : IKvStage
     /// <param name="texts">Texts like those to come, as tokens.</param>
     /// <param name="cancellation">Stops.</param>
     void Prepare(LlamaWeights model, IReadOnlyList<int[]> texts, CancellationToken cancellation);
+}
+
+/// <summary>Options of a method with a knob for how much it keeps.</summary>
+public record BudgetOptions
+{
+    /// <summary>Bytes allowed.</summary>
+    [Range(0.0, 1.0), Description("share of the full cache's bytes (half precision) that the policy may hold after a prompt: its first knob is turned until it fits; 0: as its other options say")]
+    public double Bytes { get; init; }
 }
 
 /// <summary>A stage with a knob for how much it keeps, so that policies can be compared at equal bytes.</summary>

@@ -7,6 +7,7 @@ namespace Winnow.KvCache;
 public sealed class KvCacheArena : Arena<KvSetup, KvPolicy>
 {
     private readonly TimeProvider _clock;
+    private readonly RecallModels? _recall;
 
     /// <summary>The arena, timed by the system's clock.</summary>
     public KvCacheArena() : this(TimeProvider.System)
@@ -15,9 +16,10 @@ public sealed class KvCacheArena : Arena<KvSetup, KvPolicy>
 
     /// <summary>The arena.</summary>
     /// <param name="clock">What decoding is timed by.</param>
-    public KvCacheArena(TimeProvider clock)
+    /// <param name="recall">Where the model of the tasks <c>recall</c> and <c>needle</c> is; null where these tasks are not run, or with a model that is given.</param>
+    public KvCacheArena(TimeProvider clock, RecallModels? recall = null)
     {
-        _clock = clock;
+        (_clock, _recall) = (clock, recall);
 
         Baseline<NoKvOptions>("full", "Full cache", "Vaswani et al., Attention is all you need, NeurIPS, arXiv 1706.03762", 2017,
             "Keeps every key and value in half precision.", (_, _) => [], "upper-bound");
@@ -79,6 +81,8 @@ public sealed class KvCacheArena : Arena<KvSetup, KvPolicy>
     [
         new("continuation", "Continued text", "A prompt is read exactly and then kept as the policy says; the text goes on, token by token, and at each the distribution of the next token is compared with the full cache's.", OptionsSchema.Of<ContinuationOptions>(), []) { Data = "FILE.txt" },
         new("turns", "One context, several turns", "One prompt is kept, and several stretches of text follow it: one after another, or each from a copy of the prompt's cache. Policies choose before they know what comes.", OptionsSchema.Of<TurnsOptions>(), []) { Data = "FILE.txt", Metrics = [.. KvProtocol.Cards, KvProtocol.Drop] },
+        new("recall", "Questions about one context", "A context says values of keys and is kept once; then it is asked for some of them. Eviction that saw the first question is of little use for the next; so says SCBench, and this measures it.", OptionsSchema.Of<RecallOptions>(), []) { Data = null, Metrics = [KvProtocol.Accuracy, KvProtocol.Lost, .. KvProtocol.Cards] },
+        new("needle", "A needle by depth and length", "A single pair of a key and its value among noise, at several depths of contexts of several lengths, kept before anyone asks.", OptionsSchema.Of<NeedleOptions>(), []) { Data = null, Metrics = [KvProtocol.Accuracy, .. KvProtocol.Cards] },
     ];
 
     /// <inheritdoc/>
@@ -88,6 +92,9 @@ public sealed class KvCacheArena : Arena<KvSetup, KvPolicy>
     public override IReadOnlyList<FigureCard> Figures { get; } =
     [
         new("pareto", FigureKind.Plane, "Bytes and divergence", "kl", "share of the full cache's bytes: leaner to the right", "divergence from the full cache in nats: better upwards", "What a policy pays for its bytes; rows of one method with other options make its curve.") { Across = "bytes" },
+        new("found", FigureKind.Plane, "Bytes and right answers", "accuracy", "share of the full cache's bytes: leaner to the right", "share of right answers", "What a policy pays for its bytes, in answers.") { Across = "bytes" },
+        new("by-turn", FigureKind.Lines, "Right answers by turn", "accuracy_turn", "question", "share of right answers", "The first question is part of the prompt that a policy sees, unless it is asked by request: the fall after it is what one question's cache is worth for the next."),
+        new("needle", FigureKind.Heatmap, "Needles found", "found", "tokens of the context", "depth of the needle in percent", "Where a policy forgets."),
         new("turns", FigureKind.Lines, "Divergence over the text", "kl_token", "tokens after the prompt, in stretches", "divergence in nats", "A cache that was chosen for what the prompt ends with loses as the text moves on."),
         new("kinds", FigureKind.Bars, "What the bytes are", "share", "kind", "share of the full cache's bytes", "Scales, indices and windows are part of every policy's bill."),
         new("mass", FigureKind.Bars, "Attention kept by layer", "mass", "layer", "share of the prompt's attention that goes to entries kept", "Layers differ in how few entries they could do with."),
@@ -110,7 +117,11 @@ public sealed class KvCacheArena : Arena<KvSetup, KvPolicy>
             Summary = string.Join(' ', cards.Select(c => c.Summary)),
             Tags = [.. cards.SelectMany(c => c.Tags).Distinct()],
             Options = OptionsSchema.InARow([.. cards.Select(c => (c.Id, c.Options))]),
-            Create = (setup, options) => new([.. cards.Zip((object[])options).SelectMany(p => p.First.Create(setup, p.Second).Stages)]),
+            Create = (setup, options) =>
+            {
+                KvPolicy[] made = [.. cards.Zip((object[])options).Select(p => p.First.Create(setup, p.Second))];
+                return new([.. made.SelectMany(p => p.Stages)]) { Budget = made.Select(p => p.Budget).Where(b => b > 0).DefaultIfEmpty(0).Min() };
+            },
         };
         // stages that cannot stand together are refused before a trial runs
         made.Create(new(purpose => new SeededRandom(0, purpose)), made.Options.Bind([], made.Id));
@@ -118,7 +129,7 @@ public sealed class KvCacheArena : Arena<KvSetup, KvPolicy>
     }
 
     /// <inheritdoc/>
-    public override DataSummary Inspect(string? source, TaskCard task, object taskOptions, DataReading reading, CancellationToken cancellation) => KvTexts.Inspect(source, (KvTaskOptions)taskOptions, reading, cancellation);
+    public override DataSummary Inspect(string? source, TaskCard task, object taskOptions, DataReading reading, CancellationToken cancellation) => KvTexts.Inspect(source, (KvTaskOptions)taskOptions, reading, _recall, cancellation);
 
     /// <inheritdoc/>
     public override TrialResult Run(Trial trial, TrialContext context)
@@ -126,7 +137,7 @@ public sealed class KvCacheArena : Arena<KvSetup, KvPolicy>
         ArgumentNullException.ThrowIfNull(trial);
         ArgumentNullException.ThrowIfNull(context);
         var policy = Create(trial, new(context.Random));
-        return KvProtocol.Run(policy, (KvTaskOptions)this.Task(trial.Task).Options.Bind(trial.TaskOptions, "task"), trial, context, _clock);
+        return KvProtocol.Run(policy, (KvTaskOptions)this.Task(trial.Task).Options.Bind(trial.TaskOptions, "task"), trial, context, _clock, _recall);
     }
 
     /// <summary>Builds a policy of the catalogue.</summary>
@@ -159,7 +170,7 @@ public sealed class KvCacheArena : Arena<KvSetup, KvPolicy>
             policy.Prepare(model.Weights, [tokens]);
             using var session = new LlamaSession(model.Weights, tokens.Length + 200);
             var prompt = Prompt.Read(session, model.Weights.Shape, tokens, new RotaryTable(model.Weights.Shape, tokens.Length + 200));
-            var cache = policy.Prefill(prompt);
+            {{(BudgetOf(trial.Options) > 0 ? "policy = policy.Fitted(prompt, model.Weights, [tokens]);\n" : "")}}var cache = policy.Prefill(prompt);
             using var text = Console.OpenStandardOutput();
             int token = tokens[^1], position = tokens.Length;
             session.Rewind(tokens.Length - 1);
@@ -177,18 +188,20 @@ public sealed class KvCacheArena : Arena<KvSetup, KvPolicy>
             """";
     }
 
+    private static double BudgetOf(JsonObject options) => options.Where(o => o.Key == "bytes" || o.Key.EndsWith(".bytes", StringComparison.Ordinal)).Select(o => (double?)o.Value ?? 0).DefaultIfEmpty(0).Max();
+
     private void Baseline<TOptions>(string id, string title, string paper, int year, string summary, Func<KvSetup, TOptions, IReadOnlyList<IKvStage>> create, string stage) where TOptions : class, new() =>
-        Add<TOptions>(MethodKind.Baseline, id, title, paper, year, summary, (s, o) => new(create(s, o)), null, null, [stage]);
+        Add<TOptions>(MethodKind.Baseline, id, title, paper, year, summary, (s, o) => new(create(s, o)) { Budget = (o as BudgetOptions)?.Bytes ?? 0 }, null, null, [stage]);
 
     private void Seed<TOptions>(string id, string title, string paper, int year, string summary, Func<KvSetup, TOptions, IReadOnlyList<IKvStage>> create, IReadOnlyList<Claim> claims, string stage) where TOptions : class, new() =>
-        Add<TOptions>(MethodKind.Seed, id, title, paper, year, summary, (s, o) => new(create(s, o)), claims, null, [stage]);
+        Add<TOptions>(MethodKind.Seed, id, title, paper, year, summary, (s, o) => new(create(s, o)) { Budget = (o as BudgetOptions)?.Bytes ?? 0 }, claims, null, [stage]);
 }
 
 /// <summary>Options of a method that has none.</summary>
 public sealed record NoKvOptions;
 
 /// <summary>Options of the decomposition of each layer.</summary>
-public sealed record LayerSvdOptions
+public sealed record LayerSvdOptions : BudgetOptions
 {
     /// <summary>Share of the numbers.</summary>
     [System.ComponentModel.DataAnnotations.Range(0.0, 1.0, MinimumIsExclusive = true), System.ComponentModel.Description("share of a layer's numbers that both factors together have")]

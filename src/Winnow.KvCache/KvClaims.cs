@@ -55,7 +55,11 @@ internal static class KvClaims
 
     public static IReadOnlyList<Claim> ScBench { get; } =
     [
-        new() { Text = "Eviction chosen at the first turn loses on later ones, what keeps all tokens does not: loss after turn 1 larger than KIVI's at the same bytes.", Task = "turns", Metric = "drop", Wants = Better.Higher, Baseline = "kivi", Margin = 0,
+        new() { Text = "Eviction that saw the first question loses at least 15 points on the others, what keeps all tokens does not: loss after question 1 larger than KIVI's at about the same bytes.", Task = "recall", Metric = "lost", Wants = Better.Higher, Baseline = "kivi", Margin = 0.15,
+            BaselineOptions = new() { ["residual"] = 32 } },
+        new() { Text = "Where nobody knows the question when the cache is made, eviction answers at least 15 points fewer of them than KIVI at about the same bytes.", Task = "recall", Metric = "accuracy", Wants = Better.Lower, Baseline = "kivi", Margin = 0.15,
+            BaselineOptions = new() { ["residual"] = 32 }, TaskOptions = new() { ["requests"] = true } },
+        new() { Text = "The same on text that the model of stories goes on with: the divergence grows more after the first turn.", Task = "turns", Metric = "drop", Wants = Better.Higher, Baseline = "kivi", Margin = 0,
             MethodOptions = new() { ["keep"] = 0.5 }, BaselineOptions = new() { ["bits"] = 4, ["group-size"] = 16, ["residual"] = 32 } },
     ];
 

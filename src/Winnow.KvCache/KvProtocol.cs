@@ -11,7 +11,7 @@ namespace Winnow.KvCache;
 /// </summary>
 internal static class KvProtocol
 {
-    private const int Stretch = 8, LastQueries = 16, Turns = 12;
+    private const int Stretch = 8, LastQueries = 16;
 
     public static IReadOnlyList<MetricCard> Cards { get; } =
     [
@@ -26,91 +26,62 @@ internal static class KvProtocol
 
     public static MetricCard Drop { get; } = new("drop", "loss after turn 1", "nats", Better.Lower, "mean divergence of the turns after the first, less that of the first");
 
-    public static TrialResult Run(KvPolicy policy, KvTaskOptions o, Trial trial, TrialContext context, TimeProvider clock)
+    public static MetricCard Accuracy { get; } = new("accuracy", "right answers", "fraction", Better.Higher, "share of questions after which the likeliest next token is the value that the context said");
+
+    public static MetricCard Lost { get; } = new("lost", "loss after question 1", "fraction", Better.Lower, "share of right answers to the first question, less that to the others");
+
+    public static TrialResult Run(KvPolicy policy, KvTaskOptions o, Trial trial, TrialContext context, TimeProvider clock, RecallModels? recall)
     {
         var cancellation = context.Cancellation;
-        var (turns, length, requests) = o is TurnsOptions t ? (t.Turns, t.TurnLength, t.Requests) : (1, ((ContinuationOptions)o).Continue, false);
         context.Progress(0, "model and texts");
-        var (weights, tokenizer) = KvTexts.Model(o, context.Random, cancellation);
+        var (weights, tokenizer) = KvTexts.Model(o, context.Random, recall, cancellation);
         using var _ = weights;
-        int total = o.Length + turns * length;
         string? file = trial.Data.Source == "generated" ? null : trial.Data.Source;
-        var texts = KvTexts.Take(file, weights, tokenizer, o.Prompts + (policy.Stages.OfType<IPrepared>().Any() ? o.Calibration : 0), total, context.Random, cancellation);
+        var (talks, calibration) = Conversations.Of(o, policy.Stages.OfType<IPrepared>().Any(), file, weights, tokenizer, context.Random, cancellation);
         context.Progress(0.2, "preparing");
-        policy.Prepare(weights, [.. texts.Skip(o.Prompts)], cancellation);
-        var rotary = new RotaryTable(weights.Shape, total);
+        policy.Prepare(weights, calibration, cancellation);
+        int most = talks.Max(t => t.Tokens);
+        if (most > weights.Shape.Context)
+            throw InputException.At("task", $"{most:N0} tokens in all", $"at most {weights.Shape.Context:N0}, the model's context", "Take shorter contexts, or another model.");
+        var rotary = new RotaryTable(weights.Shape, most);
         using var crew = new Crew(trial.Threads);
-        using var session = new LlamaSession(weights, total, crew);
-        var sums = new Sums(weights.Shape.Vocabulary, turns, length);
-        for (int i = 0; i < o.Prompts; i++)
+        using var session = new LlamaSession(weights, most, crew);
+        var sums = new Sums(weights.Shape.Vocabulary, talks.Max(t => t.Turns.Count), talks.Max(t => t.Turns.Max(turn => turn.Length)));
+        foreach (var (i, talk) in talks.Index())
         {
-            context.Progress(0.3 + 0.7 * i / o.Prompts, $"prompt {i + 1} of {o.Prompts}");
-            int[] text = texts[i];
+            context.Progress(0.3 + 0.7 * i / talks.Count, $"prompt {i + 1} of {talks.Count}");
             session.Rewind(0);
-            var prompt = Prompt.Read(session, weights.Shape, text.AsSpan(0, o.Length), rotary, cancellation);
-            if (o.Bytes > 0 && policy.Stages.Count > 0)
-                policy = Fitting(policy, prompt, weights, [.. texts.Skip(o.Prompts)], o.Bytes, cancellation);
+            var prompt = Prompt.Read(session, weights.Shape, talk.Prompt, rotary, cancellation);
+            var fitted = policy.Fitted(prompt, weights, calibration, cancellation);
             long start = clock.GetTimestamp();
-            var kept = policy.Prefill(prompt, crew);
+            var kept = fitted.Prefill(prompt, crew);
             sums.PrefillSeconds += clock.GetElapsedTime(start).TotalSeconds;
             sums.Add(kept, prompt);
             var cache = kept;
-            for (int turn = 0; turn < turns; turn++)
+            foreach (var (turn, part) in talk.Turns.Index())
             {
                 cancellation.ThrowIfCancellationRequested();
-                if (requests)
+                if (talk.Requests)
                 {
                     cache = kept.Clone();
-                    session.Rewind(o.Length);
+                    session.Rewind(talk.Prompt.Length);
                 }
-                var part = text.AsSpan(o.Length + turn * length, length);
-                for (int p = 0; p < length; p++)
+                for (int p = 0; p < part.Length; p++)
                 {
                     long before = clock.GetTimestamp();
-                    var full = session.Read(part.Slice(p, 1));
+                    var full = session.Read(part.AsSpan(p, 1));
                     long between = clock.GetTimestamp();
                     sums.Full(full);
                     long again = clock.GetTimestamp();
                     var own = session.Step(part[p], session.Position - 1, cache);
                     sums.Seconds += clock.GetElapsedTime(again).TotalSeconds;
                     sums.FullSeconds += clock.GetElapsedTime(before, between).TotalSeconds;
-                    sums.Compare(own, turn, p, p + 1 < length ? part[p + 1] : null);
+                    if (talk.Asked is null || talk.Asked == p)
+                        sums.Compare(own, turn, p, p + 1 < part.Length ? part[p + 1] : null, talk);
                 }
             }
         }
         return sums.Result(o, context);
-    }
-
-    /// <summary>The policy with its first knob turned until it holds no more than the budget, and as much of it as it can.</summary>
-    private static KvPolicy Fitting(KvPolicy policy, Prompt prompt, LlamaWeights weights, IReadOnlyList<int[]> calibration, double budget, CancellationToken cancellation)
-    {
-        double Share(KvPolicy p)
-        {
-            p.Prepare(weights, calibration, cancellation);
-            var cache = p.Prefill(prompt);
-            return (double)cache.Bytes.Total / cache.FullBytes;
-        }
-
-        if (policy.At(1) is null)
-            return Share(policy) is var fixedShare && fixedShare <= budget ? policy
-                : throw InputException.At("task.bytes", FormattableString.Invariant($"{fixedShare:P1} of the full cache's bytes"), FormattableString.Invariant($"at most {budget:P1}"), "This method has no knob: leave it out, or allow more.");
-        double low = 0, high = 1, least = double.PositiveInfinity;
-        KvPolicy? best = null;
-        for (int turn = 0; turn < Turns; turn++)
-        {
-            cancellation.ThrowIfCancellationRequested();
-            double at = turn == 0 ? budget : turn == 1 && best is null ? 0.005 : (low + high) / 2;
-            var tried = policy.At(at)!;
-            double share = Share(tried);
-            least = Math.Min(least, share);
-            if (share <= budget)
-                (low, best) = (at, tried);
-            else
-                high = at;
-            if (turn == 1 && best is null)
-                break;
-        }
-        return best ?? throw InputException.At("task.bytes", FormattableString.Invariant($"{least:P1} of the full cache's bytes at the least"), FormattableString.Invariant($"at most {budget:P1}"), "Windows and scales weigh more in short prompts: take longer ones, smaller windows, or allow more.");
     }
 
     /// <summary>What is summed up over prompts and tokens.</summary>
@@ -118,6 +89,9 @@ internal static class KvProtocol
     {
         private readonly double[] _full = new double[vocabulary], _own = new double[vocabulary];
         private readonly double[,] _divergence = new double[turns, length];
+        private readonly int[,] _count = new int[turns, length];
+        private readonly (int Right, int Asked)[] _answers = new (int, int)[turns];
+        private readonly SortedDictionary<(int Length, int Depth), (int Right, int Asked)> _found = [];
         private readonly Dictionary<string, double> _kinds = [];
         private readonly List<double> _bytes = [];
         private double[] _mass = [];
@@ -146,14 +120,22 @@ internal static class KvProtocol
 
         public void Full(ReadOnlySpan<float> logits) => LogSoftmax(logits, _full);
 
-        public void Compare(ReadOnlySpan<float> logits, int turn, int at, int? next)
+        public void Compare(ReadOnlySpan<float> logits, int turn, int at, int? next, Conversation talk)
         {
             LogSoftmax(logits, _own);
             double divergence = 0;
             for (int v = 0; v < vocabulary; v++)
                 divergence += Math.Exp(_full[v]) * (_full[v] - _own[v]);
             _divergence[turn, at] += divergence;
+            _count[turn, at]++;
             _tokens++;
+            if (talk.Asked is not null)
+            {
+                int right = TensorPrimitives.IndexOfMax<double>(_own) == next ? 1 : 0;
+                _answers[turn] = (_answers[turn].Right + right, _answers[turn].Asked + 1);
+                if (talk.Cell is { } cell)
+                    _found[cell] = _found.GetValueOrDefault(cell) is var f ? (f.Right + right, f.Asked + 1) : default;
+            }
             _same += TensorPrimitives.IndexOfMax<double>(_full) == TensorPrimitives.IndexOfMax<double>(_own) ? 1 : 0;
             if (next is { } token)
                 (_surprise, _known) = (_surprise + _full[token] - _own[token], _known + 1);
@@ -169,15 +151,23 @@ internal static class KvProtocol
 
         public TrialResult Result(KvTaskOptions o, TrialContext context)
         {
-            double[] turn = [.. Enumerable.Range(0, turns).Select(i => Enumerable.Range(0, length).Sum(p => _divergence[i, p]) / length / _prompts)];
-            for (int i = 0; i < turns; i++)
+            double Mean(int turn, int first, int end)
+            {
+                var places = Enumerable.Range(first, end - first).Where(p => _count[turn, p] > 0).ToList();
+                return places.Count == 0 ? double.NaN : places.Average(p => _divergence[turn, p] / _count[turn, p]);
+            }
+
+            double[] turn = [.. Enumerable.Range(0, turns).Select(i => Mean(i, 0, length))];
+            for (int i = 0; i < turns && o is KvTextOptions; i++)
                 for (int first = 0; first < length; first += Stretch)
-                {
-                    int end = Math.Min(length, first + Stretch);
-                    context.Metric("kl_token", Enumerable.Range(first, end - first).Average(p => _divergence[i, p]) / _prompts, i * length + end);
-                }
+                    context.Metric("kl_token", Mean(i, first, Math.Min(length, first + Stretch)), i * length + Math.Min(length, first + Stretch));
             for (int i = 0; i < turns && turns > 1; i++)
                 context.Metric("kl_turn", turn[i], i + 1);
+            double[] answers = [.. _answers.Select(a => (double)a.Right / a.Asked)];
+            for (int i = 0; i < turns && o is RecallOptions; i++)
+                context.Metric("accuracy_turn", answers[i], i + 1);
+            foreach (var ((tokens, depth), f) in _found)
+                context.Metric($"found/{tokens}", (double)f.Right / f.Asked, depth);
             foreach (var (kind, share) in _kinds)
                 context.Metric($"share/{kind}", share / _prompts, 1);
             for (int l = 0; l < _mass.Length; l++)
@@ -194,6 +184,10 @@ internal static class KvProtocol
             };
             if (o is TurnsOptions)
                 metrics["drop"] = turn[1..].Average() - turn[0];
+            if (o is not KvTextOptions)
+                metrics["accuracy"] = _answers.Sum(a => (double)a.Right) / _answers.Sum(a => a.Asked);
+            if (o is RecallOptions)
+                metrics["lost"] = answers[0] - answers[1..].Average();
             return new(metrics);
         }
     }

@@ -7,29 +7,35 @@ using Winnow.Language;
 
 namespace Winnow.KvCache;
 
+/// <summary>Where the model is that has learned <see cref="RecallText"/>; trains it if it is nowhere.</summary>
+/// <param name="cancellation">Stops.</param>
+/// <returns>Its folder, as of Hugging Face.</returns>
+public delegate string RecallModels(CancellationToken cancellation);
+
 /// <summary>Models and texts of the tasks.</summary>
 internal static class KvTexts
 {
+    public const string RecallName = "recall";
     private const string RandomName = "random", StoriesName = "stories260k";
     private const long LongestText = 256L << 20, HashedWhole = 64L << 20;
 
     private static readonly LlamaShape Small = new() { Width = 64, Hidden = 128, Layers = 4, Heads = 4, KeyValueHeads = 2, HeadWidth = 16, Vocabulary = 256, Context = 4096 };
 
     /// <summary>What a study would use, and a hash of it.</summary>
-    public static DataSummary Inspect(string? source, KvTaskOptions options, DataReading reading, CancellationToken cancellation)
+    public static DataSummary Inspect(string? source, KvTaskOptions options, DataReading reading, RecallModels? recall, CancellationToken cancellation)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         string model = options.Model;
         if (model != RandomName)
         {
-            string path = PathOf(model);
+            string path = PathOf(model, recall, cancellation);
             string[] files = File.Exists(path) ? [path] : Directory.Exists(path) ? [.. Directory.EnumerateFiles(path).Order(StringComparer.Ordinal)]
                 : throw InputException.At("task.model", $"nothing at {path}", "a model", "Give the path of its file or folder.");
             foreach (string file in files)
                 Hash(file);
             model = Path.GetFileName(Path.TrimEndingDirectorySeparator(path));
         }
-        string what = "texts that the model itself makes, from the seed";
+        string what = options is KvTextOptions ? "texts that the model itself makes, from the seed" : "contexts and questions made from the seed";
         if (source is not null)
         {
             if (!File.Exists(source))
@@ -40,8 +46,8 @@ internal static class KvTexts
             what = $"{Path.GetFileName(source)}: {new FileInfo(source).Length:N0} bytes of text";
         }
         hash.AppendData(Encoding.UTF8.GetBytes(JsonSerializer.Serialize(options, options.GetType(), WinnowJson.Options)));
-        return new(new(source is null ? "generated" : Path.GetFullPath(source), Convert.ToHexStringLower(hash.GetHashAndReset()), reading), source is null ? "Texts of the model" : Path.GetFileName(source),
-            FormattableString.Invariant($"model {model}; {what}; {options.Prompts} prompts of {options.Length:N0} tokens"), null);
+        return new(new(source is null ? "generated" : Path.GetFullPath(source), Convert.ToHexStringLower(hash.GetHashAndReset()), reading), source is not null ? Path.GetFileName(source) : options is KvTextOptions ? "Texts of the model" : "Made contexts",
+            FormattableString.Invariant($"model {model}; {what}; {options.Prompts} prompts{(options is KvTextOptions t ? FormattableString.Invariant($" of {t.Length:N0} tokens") : options is NeedleOptions ? " a cell" : "")}"), null);
 
         // of what is longer, its length, its beginning and its end
         void Hash(string file)
@@ -60,11 +66,18 @@ internal static class KvTexts
     }
 
     /// <summary>The model; of random weights without a tokeniser.</summary>
-    public static (LlamaWeights Weights, ITokenizer? Tokenizer) Model(KvTaskOptions options, Func<string, SeededRandom> random, CancellationToken cancellation)
+    public static (LlamaWeights Weights, ITokenizer? Tokenizer) Model(KvTaskOptions options, Func<string, SeededRandom> random, RecallModels? recall, CancellationToken cancellation)
     {
         if (options.Model == RandomName)
             return (LlamaWeights.Random(Small, random("model")), null);
-        var loaded = LanguageModel.Load(PathOf(options.Model), cancellation: cancellation);
+        string path = PathOf(options.Model, recall, cancellation);
+        if (options is not KvTextOptions)
+        {
+            var weights = HuggingFaceFolder.Load(path);
+            return weights.Shape.Vocabulary == RecallText.Vocabulary ? (weights, null)
+                : throw InputException.At("task.model", $"a vocabulary of {weights.Shape.Vocabulary:N0}", $"{RecallText.Vocabulary:N0}, that of the made language", $"Leave --model out: this task has a model of its own, '{RecallName}'.");
+        }
+        var loaded = LanguageModel.Load(path, cancellation: cancellation);
         return (loaded.Weights, loaded.Tokenizer);
     }
 
@@ -101,8 +114,10 @@ internal static class KvTexts
         }
     }
 
-    private static string PathOf(string model)
+    private static string PathOf(string model, RecallModels? recall, CancellationToken cancellation)
     {
+        if (model == RecallName && !Directory.Exists(model))
+            return recall?.Invoke(cancellation) ?? throw InputException.At("task.model", $"'{RecallName}' in a program that cannot train it", "a model", "Give the arena what makes it, or the path of one that 'winnow compare kv-cache --task recall' made.");
         if (model != StoriesName || Directory.Exists(model))
             return Path.GetFullPath(model);
         return DataFolders.FromEnvironment().Data is { } data ? Path.Combine(data, StoriesName)

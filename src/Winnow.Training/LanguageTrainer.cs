@@ -39,47 +39,91 @@ public sealed record LanguageTrainerOptions
     [Range(0.0, 1e6, MinimumIsExclusive = true), Description("norm to which larger gradients are cut")]
     public double Clip { get; init; } = 1;
 
+    /// <summary>Deviation of the first weights.</summary>
+    [Range(0.0, 10.0), Description("standard deviation of the weights before the first step")]
+    public double Deviation { get; init; } = 0.02;
+
     /// <summary>Seed.</summary>
     [Description("seed of weights and order")]
     public long Seed { get; init; } = 1;
 }
 
+/// <summary>The texts of a step.</summary>
+/// <param name="Tokens">What is read, text after text.</param>
+/// <param name="Targets">What follows each token, or <see cref="NotLearned"/>.</param>
+/// <param name="Length">Tokens of a text.</param>
+public sealed record TrainingBatch(long[] Tokens, long[] Targets, int Length)
+{
+    /// <summary>The target of a token after which nothing is learned.</summary>
+    public const long NotLearned = -100;
+}
+
 /// <summary>
-/// Trains a network on a row of tokens by AdamW (β 0.9 and 0.95), stretch after random stretch. A checkpoint holds weights, both moments and the step: what was stopped goes on to the same
+/// Trains a network by AdamW (β 0.9 and 0.95), on stretches of a row of tokens taken at random, or on texts made for each step. A checkpoint holds weights, both moments and the step: what was stopped goes on to the same
 /// weights, bit for bit.
 /// </summary>
 public sealed class LanguageTrainer : IDisposable
 {
     private const double Beta1 = 0.9, Beta2 = 0.95, Epsilon = 1e-8;
     private readonly LanguageTrainerOptions _o;
-    private readonly int[] _tokens;
+    private readonly Func<int, SeededRandom, TrainingBatch> _batch;
     private readonly string _identity;
     private readonly SortedDictionary<string, (Tensor First, Tensor Second)> _moments = new(StringComparer.Ordinal);
 
-    /// <summary>A trainer at step 0.</summary>
+    /// <summary>A trainer at step 0, on a row of tokens.</summary>
     /// <param name="shape">The model.</param>
     /// <param name="tokens">What it learns, more than a stretch.</param>
     /// <param name="options">How.</param>
     /// <exception cref="InputException">Too few tokens, tokens beyond the vocabulary, or a stretch beyond the context.</exception>
-    public LanguageTrainer(LlamaShape shape, IReadOnlyList<int> tokens, LanguageTrainerOptions options)
+    public LanguageTrainer(LlamaShape shape, IReadOnlyList<int> tokens, LanguageTrainerOptions options) : this(shape, HashOf(tokens), Stretches(shape, tokens, options), options)
+    {
+    }
+
+    /// <summary>A trainer at step 0, on texts made for each step.</summary>
+    /// <param name="shape">The model.</param>
+    /// <param name="identity">Names what makes the texts: a checkpoint belongs to it.</param>
+    /// <param name="batch">The texts of a step: from the step and a random source of its own.</param>
+    /// <param name="options">How; batch and length are up to what makes the texts.</param>
+    public LanguageTrainer(LlamaShape shape, string identity, Func<int, SeededRandom, TrainingBatch> batch, LanguageTrainerOptions options)
     {
         ArgumentNullException.ThrowIfNull(shape);
-        ArgumentNullException.ThrowIfNull(tokens);
+        ArgumentNullException.ThrowIfNull(batch);
         ArgumentNullException.ThrowIfNull(options);
-        (_o, _tokens) = (options, [.. tokens]);
-        if (_tokens.Length <= options.Length + 1)
-            throw InputException.At("texts", $"{_tokens.Length:N0} tokens", $"more than {options.Length + 1:N0}, those of a stretch", "Give more text, or take shorter stretches.");
-        if (options.Length > shape.Context)
-            throw InputException.At("length", $"{options.Length:N0}", $"at most {shape.Context:N0}, the model's context", "Take shorter stretches, or a longer context.");
-        if (_tokens.FirstOrDefault(t => t < 0 || t >= shape.Vocabulary, -1) is var bad and >= 0)
-            throw InputException.At("texts", $"token {bad}", $"less than {shape.Vocabulary:N0}", "Use the tokeniser of this model.");
-        Network = new(shape, new SeededRandom((ulong)options.Seed, "weights"));
+        (_o, _batch) = (options, batch);
+        Network = new(shape, new SeededRandom((ulong)options.Seed, "weights"), options.Deviation);
         foreach (var (name, parameter) in Network.Parameters)
             _moments.Add(name, (zeros_like(parameter).DetachFromDisposeScope(), zeros_like(parameter).DetachFromDisposeScope()));
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(Encoding.UTF8.GetBytes(JsonSerializer.Serialize(options with { Steps = 0 }, WinnowJson.Options) + JsonSerializer.Serialize(shape, WinnowJson.Options)));
-        hash.AppendData(MemoryMarshal.AsBytes(_tokens.AsSpan()));
-        _identity = Convert.ToHexStringLower(hash.GetHashAndReset());
+        _identity = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(JsonSerializer.Serialize(options with { Steps = 0 }, WinnowJson.Options) + JsonSerializer.Serialize(shape, WinnowJson.Options) + identity)));
+    }
+
+    private static string HashOf(IReadOnlyList<int> tokens)
+    {
+        ArgumentNullException.ThrowIfNull(tokens);
+        return Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes<int>([.. tokens])));
+    }
+
+    private static Func<int, SeededRandom, TrainingBatch> Stretches(LlamaShape shape, IReadOnlyList<int> given, LanguageTrainerOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(shape);
+        ArgumentNullException.ThrowIfNull(options);
+        int[] tokens = [.. given];
+        if (tokens.Length <= options.Length + 1)
+            throw InputException.At("texts", $"{tokens.Length:N0} tokens", $"more than {options.Length + 1:N0}, those of a stretch", "Give more text, or take shorter stretches.");
+        if (options.Length > shape.Context)
+            throw InputException.At("length", $"{options.Length:N0}", $"at most {shape.Context:N0}, the model's context", "Take shorter stretches, or a longer context.");
+        if (tokens.FirstOrDefault(t => t < 0 || t >= shape.Vocabulary, -1) is var bad and >= 0)
+            throw InputException.At("texts", $"token {bad}", $"less than {shape.Vocabulary:N0}", "Use the tokeniser of this model.");
+        return (_, random) =>
+        {
+            long[] read = new long[options.Batch * options.Length], next = new long[read.Length];
+            for (int b = 0; b < options.Batch; b++)
+            {
+                int at = random.Next(tokens.Length - options.Length);
+                for (int t = 0; t < options.Length; t++)
+                    (read[b * options.Length + t], next[b * options.Length + t]) = (tokens[at + t], tokens[at + t + 1]);
+            }
+            return new(read, next, options.Length);
+        };
     }
 
     /// <summary>The network.</summary>
@@ -89,20 +133,13 @@ public sealed class LanguageTrainer : IDisposable
     public int Step { get; private set; }
 
     /// <summary>Takes a step.</summary>
-    /// <returns>The mean cross-entropy of the step's tokens before it, in nats.</returns>
+    /// <returns>The mean cross-entropy of the step's targets before it, in nats.</returns>
     public double Advance()
     {
         using var scope = NewDisposeScope();
-        var random = new SeededRandom((ulong)_o.Seed, $"step/{Step}");
-        long[] stretches = new long[_o.Batch * (_o.Length + 1)];
-        for (int b = 0; b < _o.Batch; b++)
-        {
-            int at = random.Next(_tokens.Length - _o.Length);
-            for (int t = 0; t <= _o.Length; t++)
-                stretches[b * (_o.Length + 1) + t] = _tokens[at + t];
-        }
-        var batch = tensor(stretches, [_o.Batch, _o.Length + 1]);
-        var loss = cross_entropy(Network.Forward(batch.narrow(1, 0, _o.Length)).flatten(0, 1), batch.narrow(1, 1, _o.Length).flatten());
+        var texts = _batch(Step, new SeededRandom((ulong)_o.Seed, $"step/{Step}"));
+        var (read, next) = (tensor(texts.Tokens, [texts.Tokens.Length / texts.Length, texts.Length]), tensor(texts.Targets));
+        var loss = cross_entropy(Network.Forward(read).flatten(0, 1), next, ignore_index: TrainingBatch.NotLearned);
         foreach (var parameter in Network.Parameters.Values)
             parameter.grad?.zero_();
         loss.backward();

@@ -17,11 +17,12 @@ public sealed class LlamaNetwork : IDisposable
     private readonly Tensor _cosines, _sines; // [context, head width / 2]
     private readonly LlamaShape _s;
 
-    /// <summary>A network of random weights: normal with deviation 0.02, those that end in the residual stream smaller by √(2 · layers).</summary>
+    /// <summary>A network of random weights: normal, those that end in the residual stream smaller by √(2 · layers).</summary>
     /// <param name="shape">The sizes.</param>
     /// <param name="random">Where the weights come from.</param>
+    /// <param name="deviation">Their standard deviation.</param>
     /// <exception cref="InputException">Sizes that no model has, or neighbours that are rotated together.</exception>
-    public LlamaNetwork(LlamaShape shape, SeededRandom random)
+    public LlamaNetwork(LlamaShape shape, SeededRandom random, double deviation = 0.02)
     {
         ArgumentNullException.ThrowIfNull(shape);
         ArgumentNullException.ThrowIfNull(random);
@@ -29,21 +30,21 @@ public sealed class LlamaNetwork : IDisposable
         if (shape.RopeInterleaved)
             throw InputException.At("shape", "neighbours that are rotated together", "numbers half a head apart", "Set RopeInterleaved to false.");
         int queries = shape.Heads * shape.HeadWidth, keys = shape.KeyValueHeads * shape.HeadWidth;
-        double small = 0.02 / Math.Sqrt(2 * shape.Layers);
-        Add("embedding", Normal(0.02, shape.Vocabulary, shape.Width));
+        double small = deviation / Math.Sqrt(2 * shape.Layers);
+        Add("embedding", Normal(deviation, shape.Vocabulary, shape.Width));
         if (!shape.TiedHead)
-            Add("head", Normal(0.02, shape.Vocabulary, shape.Width));
+            Add("head", Normal(deviation, shape.Vocabulary, shape.Width));
         Add("norm", ones(shape.Width));
         for (int l = 0; l < shape.Layers; l++)
         {
             Add($"{l}.attention-norm", ones(shape.Width));
-            Add($"{l}.query", Normal(0.02, queries, shape.Width));
-            Add($"{l}.key", Normal(0.02, keys, shape.Width));
-            Add($"{l}.value", Normal(0.02, keys, shape.Width));
+            Add($"{l}.query", Normal(deviation, queries, shape.Width));
+            Add($"{l}.key", Normal(deviation, keys, shape.Width));
+            Add($"{l}.value", Normal(deviation, keys, shape.Width));
             Add($"{l}.output", Normal(small, shape.Width, queries));
             Add($"{l}.feed-forward-norm", ones(shape.Width));
-            Add($"{l}.gate", Normal(0.02, shape.Hidden, shape.Width));
-            Add($"{l}.up", Normal(0.02, shape.Hidden, shape.Width));
+            Add($"{l}.gate", Normal(deviation, shape.Hidden, shape.Width));
+            Add($"{l}.up", Normal(deviation, shape.Hidden, shape.Width));
             Add($"{l}.down", Normal(small, shape.Width, shape.Hidden));
             if (shape.AttentionBias)
                 foreach (var (name, size) in new[] { ("query", queries), ("key", keys), ("value", keys) })

@@ -52,6 +52,8 @@ public sealed class LanguageModelTests : IDisposable
             (["compare", "kv-cache", "--model", "none"], "nothing at"),
             (["compare", "kv-cache", "--model", "random", "--methods", "kivi+mustafar"], "both encode rows"),
             (["compare", "kv-cache", "--model", "random", "--budget", "bytes=200%"], "20% or 0.2"),
+            (["compare", "kv-cache", "--model", "random", "--methods", "snapkv,q8_0", "--budget", "bytes=30%"], "'q8_0', which has no knob"),
+            (["compare", "continual", "--budget", "bytes=30%"], "unknown option of any method 'bytes'"),
         })
         {
             var (code, _, error) = await _winnow.RunAsync(arguments);

@@ -41,6 +41,18 @@ public sealed class StudyTests : IDisposable
         Assert.Equal(5, (int)plan.Trials.Single(t => t is { Method: "artefact", Seed: 3 }).Options["points"]!);
     }
 
+    [Fact]
+    public void Several_values_of_an_option_are_several_methods()
+    {
+        StudyPlan Plan(IReadOnlyList<MethodChoice> methods, params (string, string)[] set) =>
+            StudyPlan.Make(new() { Arena = "fake", Seeds = [1], Methods = methods, Set = [.. set.Select(s => KeyValuePair.Create(s.Item1, s.Item2))] }, new FakeArena(), TestContext.Current.CancellationToken);
+        Assert.Equal([0.1, 0.2], Plan(Study.ParseMethods("ok:seconds=0.1|0.2")).Trials.Select(t => (double)t.Options["seconds"]!));
+        Assert.Equal([0.1, 0.1, 0.2, 0.2], Plan(Study.ParseMethods("ok,artefact"), ("*.seconds", "0.1 | 0.2")).Trials.Select(t => (double)t.Options["seconds"]!).Order());
+        Assert.Equal([0.3], Plan(Study.ParseMethods("ok:seconds=0.3"), ("ok.seconds", "0.1|0.2")).Trials.Select(t => (double)t.Options["seconds"]!)); // what is beside the method counts
+        Assert.Contains("'x'", Assert.Throws<InputException>(() => Plan(Study.ParseMethods("ok:seconds=0.1|x"))).Message, StringComparison.Ordinal);
+        Assert.Contains("'x'", Assert.Throws<InputException>(() => Plan([], ("ok.seconds", "0.1|x"))).Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("", "an empty file")]
     [InlineData("- a\n- b", "no mapping")]

@@ -6,9 +6,9 @@ namespace Winnow.KvCache.Tests;
 /// <summary>A small model of random weights, large enough for its distributions to differ, and prompts for it.</summary>
 internal sealed class Small : IDisposable
 {
-    public Small(int heads = 4, int keyHeads = 2, int headWidth = 16, int layers = 4, int context = 400, ulong seed = 1, double scale = 12)
+    public Small(int heads = 4, int keyHeads = 2, int headWidth = 16, int layers = 4, int context = 400, ulong seed = 1, double scale = 12, int vocabulary = 97)
     {
-        Shape = new() { Width = heads * headWidth, Hidden = 48, Layers = layers, Heads = heads, KeyValueHeads = keyHeads, HeadWidth = headWidth, Vocabulary = 97, Context = context };
+        Shape = new() { Width = heads * headWidth, Hidden = 48, Layers = layers, Heads = heads, KeyValueHeads = keyHeads, HeadWidth = headWidth, Vocabulary = vocabulary, Context = context };
         var plain = LlamaWeights.Random(Shape, new SeededRandom(seed, "model"));
         // queries and keys far enough from zero that attention is not flat
         Weights = plain with { Layers = [.. plain.Layers.Select(l => l with { AttentionNorm = [.. l.AttentionNorm.Select(a => (float)(a * scale))] })] };

@@ -15,6 +15,8 @@ internal static class CompareVerb
     private static readonly Option<string?> Parallel = new("--parallel") { Description = "trials at a time; default cores / threads" };
     private static readonly Option<bool> RetryFailed = new("--retry-failed") { Description = "run failed trials again" };
 
+    private const string Bytes = "bytes=";
+
     /// <summary><c>winnow compare ARENA</c>.</summary>
     public static Command Compare()
     {
@@ -27,8 +29,8 @@ internal static class CompareVerb
         var header = new Option<bool?>("--header") { Description = "whether the file's first row is a header; default: found out" };
         var domain = new Option<string?>("--domain") { Description = "column that says where (text) or when (a number) a row comes from, by name or zero-based position; it is no feature" };
         var seeds = new Option<string>("--seeds") { Description = "how many seeds (5) or which (3,7,9)", DefaultValueFactory = _ => "5" };
-        var set = new Option<string[]>("--set") { Description = "OWNER.OPTION=VALUE; the owner is a method, 'task' or '*'", Arity = ArgumentArity.ZeroOrMore };
-        var budget = new Option<string?>("--budget") { Description = "time=DURATION for the whole study, memory=SIZE for each trial, e.g. time=10m,memory=2GB; in kv-cache also bytes=20%: what a policy may hold, of the full cache" };
+        var set = new Option<string[]>("--set") { Description = "OWNER.OPTION=VALUE; the owner is a method, 'task' or '*'; a method's value may be several: er.buffer-size=50|200", Arity = ArgumentArity.ZeroOrMore };
+        var budget = new Option<string?>("--budget") { Description = "time=DURATION for the whole study, memory=SIZE for each trial, e.g. time=10m,memory=2GB; in kv-cache also bytes=20%: what a policy may hold, of the full cache; bytes=10%|20%|40% takes each" };
         var limits = new Option<string?>("--limits") { Description = "of each trial, e.g. time=60s,memory=1GB" };
         var threads = new Option<string>("--threads") { Description = "threads of each trial", DefaultValueFactory = _ => "1" };
         var command = new Command("compare", "Compares methods on your data and writes a report.") { arena, task, methods, data, model, label, header, domain, seeds, set, budget, limits, threads, Parallel, Out, Json, Quiet, RetryFailed };
@@ -38,15 +40,16 @@ internal static class CompareVerb
             if (parsed.GetValue(model) is { } path)
                 settings.Add(new("task.model", Path.Exists(path) ? Path.GetFullPath(path) : path));
             string[] amounts = parsed.GetValue(budget)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];
-            foreach (string amount in amounts.Where(a => a.StartsWith("bytes=", StringComparison.Ordinal)))
-                settings.Add(new("task.bytes", Study.ParseShare("--budget: bytes", amount["bytes=".Length..]).ToString("R", CultureInfo.InvariantCulture)));
-            var most = Study.ParseLimits(string.Join(',', amounts.Where(a => !a.StartsWith("bytes=", StringComparison.Ordinal))), "--budget");
+            double[] shares = [.. amounts.Where(a => a.StartsWith(Bytes, StringComparison.Ordinal)).SelectMany(a => a[Bytes.Length..].Split('|')).Select(share => Study.ParseShare("--budget: bytes", share))];
+            if (shares.Length > 0)
+                settings.Add(new("*.bytes", string.Join('|', shares.Select(share => share.ToString("R", CultureInfo.InvariantCulture)))));
+            var most = Study.ParseLimits(string.Join(',', amounts.Where(a => !a.StartsWith(Bytes, StringComparison.Ordinal))), "--budget");
             var each = parsed.GetValue(limits) is { } l ? Study.ParseLimits(l, "--limits") : new();
             return ExecuteAsync(new Study
             {
                 Arena = parsed.GetValue(arena)!,
                 Tasks = [.. parsed.GetValue(task)!.SelectMany(t => t.Split(',', StringSplitOptions.RemoveEmptyEntries))],
-                Methods = parsed.GetValue(methods) is { } m ? Study.ParseMethods(m) : [],
+                Methods = Within(shares, Catalogue.Arena(parsed.GetValue(arena)!), parsed.GetValue(methods) is { } m ? Study.ParseMethods(m) : []),
                 Data = parsed.GetValue(data),
                 Reading = new(parsed.GetValue(label), parsed.GetValue(header), parsed.GetValue(domain)),
                 Seeds = Study.ParseSeeds(parsed.GetValue(seeds)!),
@@ -57,6 +60,18 @@ internal static class CompareVerb
             }, Settings(parsed), cancellation);
         });
         return command;
+    }
+
+    /// <summary>The methods that can keep a budget of bytes; where there are several budgets, the others stand beside them as they are.</summary>
+    private static IReadOnlyList<MethodChoice> Within(double[] shares, IArena arena, IReadOnlyList<MethodChoice> chosen)
+    {
+        if (shares.Length != 1)
+            return chosen;
+        if (chosen.FirstOrDefault(c => !Keeps(arena.Method(c.Id))) is { } wrong)
+            throw InputException.At("--budget: bytes", $"'{wrong.Id}', which has no knob", "methods that can be made smaller", "Leave it out, or give several budgets: bytes=20%|40%.");
+        return chosen.Count > 0 ? chosen : [.. arena.Methods.Where(Keeps).Select(m => new MethodChoice(m.Id, []))];
+
+        static bool Keeps(MethodCard card) => card.Tags.Contains("upper-bound") || card.Options.Options.Any(o => o.Name.Split('.')[^1] == "bytes");
     }
 
     /// <summary><c>winnow run STUDY.yaml</c>.</summary>

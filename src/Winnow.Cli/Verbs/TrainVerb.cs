@@ -1,7 +1,11 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
 using Winnow.Core;
+using Winnow.Data;
 using Winnow.Language;
 using Winnow.Learning;
 using Winnow.Training;
@@ -17,7 +21,7 @@ internal static class TrainVerb
     public static Command Make()
     {
         var files = new Argument<FileInfo[]>("files") { Arity = ArgumentArity.OneOrMore, Description = "text files" };
-        var output = new Option<DirectoryInfo>("--out") { Required = true, Description = "folder of the model; what was stopped there goes on" };
+        var output = new Option<DirectoryInfo?>("--out") { Description = "folder of the model; what was stopped there goes on; default one in the folder of caches, named by the hash of texts and options" };
         var vocabulary = new Option<string>("--vocabulary") { Description = "tokens of the byte-level encoding that is learned first", DefaultValueFactory = _ => "1024" };
         var width = new Option<string>("--width") { Description = "width", DefaultValueFactory = _ => "128" };
         var layers = new Option<string>("--layers") { Description = "layers", DefaultValueFactory = _ => "4" };
@@ -29,13 +33,17 @@ internal static class TrainVerb
         command.SetAction((parsed, cancellation) =>
         {
             int Size(Option<string> option) => Study.ParseCount(option.Name, parsed.GetValue(option)!);
-            string folder = parsed.GetValue(output)!.FullName;
             string[] texts = [.. parsed.GetValue(files)!.Select(f => f.Exists && f.Length is > 0 and < 1 << 30 ? File.ReadAllText(f.FullName)
                 : throw InputException.At(f.FullName, f.Exists ? $"{f.Length:N0} bytes" : "nothing", "a text file of 1 byte to 1 GB", "Give its path."))];
             var given = new System.Text.Json.Nodes.JsonObject();
             foreach (var (name, value) in CompareVerb.Settings(parsed.GetValue(set)!))
                 given[name.StartsWith("train.", StringComparison.Ordinal) ? name["train.".Length..] : throw InputException.At("--set", $"'{name}'", "train.OPTION=VALUE", "For instance --set train.steps=200.")] = value;
             var options = (LanguageTrainerOptions)OptionsSchema.Of<LanguageTrainerOptions>().Bind(given, "train");
+            int w = Size(width), h = Size(heads);
+            if (w % h != 0)
+                throw InputException.At("--heads", $"{h} heads of a width of {w}", "heads that divide the width", "Take another number of heads.");
+            var shape = new LlamaShape { Width = w, Hidden = (w * 8 / 3 + 31) / 32 * 32, Layers = Size(layers), Heads = h, KeyValueHeads = h % 2 == 0 ? h / 2 : h, HeadWidth = w / h, Vocabulary = Size(vocabulary), Context = Size(context) };
+            string folder = parsed.GetValue(output)?.FullName ?? Path.Combine(DataFolders.FromEnvironment().Cache, "models", $"text-{HashOf(texts, shape, options)}");
             NativeTorch.Require();
             NativeTorch.SetThreads(Size(threads));
             Directory.CreateDirectory(folder);
@@ -46,10 +54,6 @@ internal static class TrainVerb
                 BytePairTrainer.Save(BytePairTrainer.Learn(texts, Size(vocabulary), cancellation), folder);
             var tokenizer = HuggingFaceTokenizer.Load(folder, Size(vocabulary));
             int[] tokens = [.. texts.SelectMany(t => tokenizer.Encode(t).Prepend(tokenizer.Begin!.Value))];
-            int w = Size(width), h = Size(heads);
-            if (w % h != 0)
-                throw InputException.At("--heads", $"{h} heads of a width of {w}", "heads that divide the width", "Take another number of heads.");
-            var shape = new LlamaShape { Width = w, Hidden = (w * 8 / 3 + 31) / 32 * 32, Layers = Size(layers), Heads = h, KeyValueHeads = h % 2 == 0 ? h / 2 : h, HeadWidth = w / h, Vocabulary = Size(vocabulary), Context = Size(context) };
             using var trainer = new LanguageTrainer(shape, tokens, options);
             if (File.Exists(checkpoint))
                 trainer.Load(checkpoint);
@@ -83,5 +87,15 @@ internal static class TrainVerb
             return Task.FromResult(ExitCode.Done);
         });
         return command;
+    }
+
+    /// <summary>What a model depends on.</summary>
+    private static string HashOf(string[] texts, LlamaShape shape, LanguageTrainerOptions options)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(Encoding.UTF8.GetBytes(JsonSerializer.Serialize(shape, WinnowJson.Options) + JsonSerializer.Serialize(options, WinnowJson.Options)));
+        foreach (string text in texts)
+            hash.AppendData(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
+        return Convert.ToHexStringLower(hash.GetHashAndReset())[..16];
     }
 }

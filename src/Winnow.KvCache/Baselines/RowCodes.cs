@@ -98,7 +98,7 @@ internal sealed class CodedRows(int width, IRowCode code) : IRows
 }
 
 /// <summary>Options of <see cref="RoundToNearest"/>.</summary>
-public sealed record RoundToNearestOptions
+public sealed record RoundToNearestOptions : BudgetOptions
 {
     /// <summary>Bits.</summary>
     [AllowedValues(2, 4, 8), Description("bits of a number")]

@@ -5,7 +5,7 @@ using Winnow.Language;
 namespace Winnow.KvCache;
 
 /// <summary>Options of <see cref="ThinK"/>.</summary>
-public sealed record ThinKOptions
+public sealed record ThinKOptions : BudgetOptions
 {
     /// <summary>Share of channels.</summary>
     [Range(0.0, 1.0, MinimumIsExclusive = true), Description("share of the channels of keys that is kept")]

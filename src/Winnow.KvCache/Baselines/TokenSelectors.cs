@@ -5,7 +5,7 @@ using System.Numerics.Tensors;
 namespace Winnow.KvCache;
 
 /// <summary>Options of selectors that keep a share of the tokens.</summary>
-public record KeepOptions
+public record KeepOptions : BudgetOptions
 {
     /// <summary>Share of the tokens.</summary>
     [Range(0.0, 1.0, MinimumIsExclusive = true), Description("share of the prompt's tokens that is kept")]

@@ -15,6 +15,8 @@ namespace Winnow.KvCache;
 /// </summary>
 public sealed class KvPolicy
 {
+    private const int Turns = 12;
+    private const double Smallest = 0.005;
     private readonly IReadOnlyList<IKvStage> _stages;
     private readonly ISelector? _selector;
     private readonly IMerger? _merger;
@@ -56,7 +58,42 @@ public sealed class KvPolicy
     public KvPolicy? At(double share)
     {
         IScaled? knob = new IKvStage?[] { _selector, _merger, _projector, _stages.OfType<IEncoder>().FirstOrDefault() }.OfType<IScaled>().FirstOrDefault();
-        return knob is null ? null : new([.. _stages.Select(s => ReferenceEquals(s, knob) ? knob.At(share) : s)]);
+        return knob is null ? null : new([.. _stages.Select(s => ReferenceEquals(s, knob) ? knob.At(share) : s)]) { Budget = Budget };
+    }
+
+    /// <summary>Share of the full cache's bytes it may hold after a prompt; 0 for as its options say. Kept by <see cref="Fitted"/>.</summary>
+    public double Budget { get; init; }
+
+    /// <summary>The policy with its first knob turned until it holds no more of a prompt than its budget, and as much of it as it can. Cost: up to 12 times <see cref="Prefill"/>, and preparation.</summary>
+    /// <param name="prompt">The prompt.</param>
+    /// <param name="model">Its model.</param>
+    /// <param name="texts">Texts that stages which learn learn from.</param>
+    /// <param name="cancellation">Stops.</param>
+    /// <exception cref="InputException">It cannot hold so little.</exception>
+    public KvPolicy Fitted(Prompt prompt, LlamaWeights model, IReadOnlyList<int[]> texts, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(prompt);
+        if (Budget == 0)
+            return this;
+        double low = 0, high = 1, least = double.PositiveInfinity;
+        KvPolicy? best = null;
+        for (int turn = 0; turn < Turns; turn++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            double at = turn == 0 ? Budget : turn == 1 && best is null ? Smallest : (low + high) / 2;
+            var tried = At(at) ?? throw InputException.At("bytes", "a policy without a knob", "one that can be made smaller", "Leave the budget out, or choose another method.");
+            tried.Prepare(model, texts, cancellation);
+            var cache = tried.Prefill(prompt);
+            double share = (double)cache.Bytes.Total / cache.FullBytes;
+            least = Math.Min(least, share);
+            if (share <= Budget)
+                (low, best) = (at, tried);
+            else
+                high = at;
+            if (turn == 1 && best is null)
+                break;
+        }
+        return best ?? throw InputException.At("bytes", FormattableString.Invariant($"{least:P1} of the full cache's bytes at the least"), FormattableString.Invariant($"at most {Budget:P1}"), "Windows and scales weigh more in short prompts: take longer ones, smaller windows, or allow more.");
     }
 
     /// <summary>Lets stages learn that do.</summary>

@@ -22,7 +22,7 @@ public enum CskvInit
 }
 
 /// <summary>Options of <see cref="Cskv"/>.</summary>
-public sealed record CskvOptions
+public sealed record CskvOptions : BudgetOptions
 {
     /// <summary>Width of narrow keys.</summary>
     [Range(0.0, 1.0, MinimumIsExclusive = true), Description("width of a narrow key, as a share of a key")]

@@ -7,7 +7,7 @@ using Winnow.Core;
 namespace Winnow.KvCache;
 
 /// <summary>Options of <see cref="Kivi"/>.</summary>
-public sealed record KiviOptions
+public sealed record KiviOptions : BudgetOptions
 {
     /// <summary>Bits of a key's number.</summary>
     [AllowedValues(2, 4, 8), Description("bits of a number of a key or value")]

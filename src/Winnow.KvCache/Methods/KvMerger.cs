@@ -51,7 +51,7 @@ public enum MergePivot
 }
 
 /// <summary>Options of <see cref="KvMerger"/>.</summary>
-public sealed record KvMergerOptions
+public sealed record KvMergerOptions : BudgetOptions
 {
     /// <summary>How alike neighbours must be.</summary>
     [Range(-1.0, 1.0), Description("ε: neighbours whose keys' cosine is above it are merged")]

@@ -23,7 +23,7 @@ public enum PruneRule
 }
 
 /// <summary>Options of <see cref="Mustafar"/>.</summary>
-public sealed record MustafarOptions
+public sealed record MustafarOptions : BudgetOptions
 {
     /// <summary>Share of a key that goes.</summary>
     [Range(0.0, 1.0, MaximumIsExclusive = true), Description("share of the numbers of a key that become zero")]

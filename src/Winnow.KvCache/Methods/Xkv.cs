@@ -8,7 +8,7 @@ using Winnow.Language;
 namespace Winnow.KvCache;
 
 /// <summary>Options of <see cref="Xkv"/>.</summary>
-public sealed record XkvOptions
+public sealed record XkvOptions : BudgetOptions
 {
     /// <summary>Layers that share a basis.</summary>
     [Range(1, 1024), Description("layers in a row that share a basis of the tokens; the last group may be smaller")]
