@@ -34,11 +34,45 @@ internal static partial class LanguageDecode
             yield return Case(WeightType.Int8, 2.5);
             yield return Case(WeightType.Int4, null);
             yield return new(Name, $"110M random weights, prefill of 512 tokens, float32, {Threads} threads", "tokens/s", Better.Higher, 8, c => Random(WeightType.Float32, 512, c));
+            yield return new(Name, $"110M random weights, float32, {Together} texts at once, {Threads} threads", "tokens/s", Better.Higher, null, Several);
         }
     }
 
     private static BenchCase Case(WeightType type, double? target) =>
         new(Name, $"110M random weights, {type.ToString().ToLowerInvariant()} beside its float32, {Threads} threads", "tokens/s", Better.Higher, target, c => Random(type, 1, c));
+
+    private const int Together = 8;
+
+    /// <summary>Tokens a second of several texts together, beside one text alone; equal where the logits of the first are those it has alone.</summary>
+    private static BenchMeasurement Several(CancellationToken cancellation)
+    {
+        using var weights = LlamaWeights.Random(Large, new SeededRandom(1, "bench"));
+        using var crew = new Crew(Threads);
+        LlamaSession[] texts = [.. Enumerable.Range(0, Together + 1).Select(_ => new LlamaSession(weights, 128, crew))];
+        var (alone, together) = (texts[^1], texts[..^1]);
+        List<double> ours = [], theirs = [];
+        const int steps = 12;
+        for (int i = 0; i <= Repetitions; i++)
+        {
+            foreach (var text in texts)
+                text.Rewind(0);
+            long start = Stopwatch.GetTimestamp();
+            for (int t = 0; t < steps; t++)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                LlamaSession.ReadTogether(together, [.. Enumerable.Range(0, Together).Select(text => 1 + (text * 31 + t * 7) % 200)]);
+            }
+            ours.Add(steps * Together / Stopwatch.GetElapsedTime(start).TotalSeconds);
+            start = Stopwatch.GetTimestamp();
+            for (int t = 0; t < steps; t++)
+                alone.Read([1 + t * 7 % 200], cancellation);
+            theirs.Add(steps / Stopwatch.GetElapsedTime(start).TotalSeconds);
+        }
+        double error = TensorPrimitives.Distance(together[0].Logits, alone.Logits) / TensorPrimitives.Norm(alone.Logits);
+        foreach (var text in texts)
+            text.Dispose();
+        return new(TrainingStep.MedianWithoutFirst(ours), "ours, one text", TrainingStep.MedianWithoutFirst(theirs), error < 1e-4);
+    }
 
     private static BenchMeasurement Stories(string folder, CancellationToken cancellation)
     {

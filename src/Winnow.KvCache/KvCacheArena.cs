@@ -95,6 +95,7 @@ public sealed class KvCacheArena : Arena<KvSetup, KvPolicy>
         new("found", FigureKind.Plane, "Bytes and right answers", "accuracy", "share of the full cache's bytes: leaner to the right", "share of right answers", "What a policy pays for its bytes, in answers.") { Across = "bytes" },
         new("by-turn", FigureKind.Lines, "Right answers by turn", "accuracy_turn", "question", "share of right answers", "The first question is part of the prompt that a policy sees, unless it is asked by request: the fall after it is what one question's cache is worth for the next."),
         new("needle", FigureKind.Heatmap, "Needles found", "found", "tokens of the context", "depth of the needle in percent", "Where a policy forgets."),
+        new("ms-token", FigureKind.Lines, "Time of a token", "ms_token", "tokens of the context", "milliseconds", "What a step of decoding takes as the context grows: of short contexts it is the model, of long ones the cache."),
         new("turns", FigureKind.Lines, "Divergence over the text", "kl_token", "tokens after the prompt, in stretches", "divergence in nats", "A cache that was chosen for what the prompt ends with loses as the text moves on."),
         new("kinds", FigureKind.Bars, "What the bytes are", "share", "kind", "share of the full cache's bytes", "Scales, indices and windows are part of every policy's bill."),
         new("mass", FigureKind.Bars, "Attention kept by layer", "mass", "layer", "share of the prompt's attention that goes to entries kept", "Layers differ in how few entries they could do with."),

@@ -74,7 +74,7 @@ internal static class KvProtocol
                     sums.Full(full);
                     long again = clock.GetTimestamp();
                     var own = session.Step(part[p], session.Position - 1, cache);
-                    sums.Seconds += clock.GetElapsedTime(again).TotalSeconds;
+                    sums.Step(clock.GetElapsedTime(again).TotalSeconds, talk);
                     sums.FullSeconds += clock.GetElapsedTime(before, between).TotalSeconds;
                     if (talk.Asked is null || talk.Asked == p)
                         sums.Compare(own, turn, p, p + 1 < part.Length ? part[p + 1] : null, talk);
@@ -94,12 +94,15 @@ internal static class KvProtocol
         private readonly SortedDictionary<(int Length, int Depth), (int Right, int Asked)> _found = [];
         private readonly Dictionary<string, double> _kinds = [];
         private readonly List<double> _bytes = [];
+        private readonly SortedDictionary<int, (double Seconds, int Count)> _steps = [];
         private double[] _mass = [];
         private double _surprise;
         private long _tokens, _same, _known;
         private int _prompts;
 
-        public double PrefillSeconds, Seconds, FullSeconds;
+        public double PrefillSeconds, FullSeconds;
+
+        public double Seconds { get; private set; }
 
         public void Add(KvCacheStore cache, Prompt prompt)
         {
@@ -116,6 +119,13 @@ internal static class KvProtocol
                 for (int h = 0; h < s.Heads; h++)
                     _mass[l] += cache.Selected(l, h / s.GroupSize).Sum(i => (double)attention[h][i]) / attention[h].Sum(a => (double)a) / s.Heads;
             }
+        }
+
+        public void Step(double seconds, Conversation talk)
+        {
+            Seconds += seconds;
+            if (talk.Cell is { } cell)
+                _steps[cell.Length] = _steps.GetValueOrDefault(cell.Length) is var (sum, count) ? (sum + seconds, count + 1) : default;
         }
 
         public void Full(ReadOnlySpan<float> logits) => LogSoftmax(logits, _full);
@@ -166,6 +176,8 @@ internal static class KvProtocol
             double[] answers = [.. _answers.Select(a => (double)a.Right / a.Asked)];
             for (int i = 0; i < turns && o is RecallOptions; i++)
                 context.Metric("accuracy_turn", answers[i], i + 1);
+            foreach (var (tokens, (seconds, steps)) in _steps)
+                context.Metric("ms_token", 1000 * seconds / steps, tokens);
             foreach (var ((tokens, depth), f) in _found)
                 context.Metric($"found/{tokens}", (double)f.Right / f.Asked, depth);
             foreach (var (kind, share) in _kinds)

@@ -56,6 +56,62 @@ public sealed class GenerationTests : IDisposable
         Assert.Equal(second, again);
     }
 
+    private async Task<string[]> TogetherAsync(string[] prompts, GenerationOptions options, int capacity = 400, int threads = 1)
+    {
+        using var batch = new BatchGenerator(_weights, new Letters(), capacity, threads);
+        string[] texts = [.. prompts.Select(_ => "")];
+        await foreach (var (text, piece) in batch.ContinueAsync(prompts, options, i => new SeededRandom((ulong)i, "text"), Cancellation))
+            texts[text] += piece;
+        Assert.True(batch.Made <= prompts.Length * (options.Tokens ?? capacity));
+        return texts;
+    }
+
+    [Theory, InlineData(1), InlineData(2)] // oracle: a batch of several is several batches of one
+    public async Task Texts_made_together_are_those_made_alone(int threads)
+    {
+        string[] prompts = [.. Enumerable.Range(0, 20).Select(i => new string((char)('a' + i), 1 + 7 * i % 30))]; // of other lengths, more than logits are made of at once
+        string[] together = await TogetherAsync(prompts, Warm, threads: threads);
+        for (int i = 0; i < prompts.Length; i++)
+            Assert.Equal(await AnewAsync(prompts[i], Warm, (ulong)i), together[i]);
+        Assert.Equal(together[3..5], (await TogetherAsync(prompts, Warm))[3..5]);
+        int whole = Array.FindIndex(together, t => t.Length == 120);
+        var stopped = Warm with { Stops = [together[whole][60..63]] };
+        string cut = await AnewAsync(prompts[whole], stopped, (ulong)whole);
+        Assert.InRange(cut.Length, 0, 60);
+        Assert.Equal(cut, (await TogetherAsync(prompts, stopped))[whole]);
+    }
+
+    [Fact]
+    public async Task Texts_of_a_batch_end_each_at_its_own_end()
+    {
+        string[] prompts = [.. Enumerable.Range(0, 12).Select(i => new string('1', i))];
+        string[] texts = await TogetherAsync(prompts, new() { Sampling = new() { Temperature = 1 } }, capacity: 30);
+        Assert.All(texts.Zip(prompts), t => Assert.InRange(t.First.Length, 0, 30 - t.Second.Length)); // one more token than was read
+        Assert.Contains(texts.Zip(prompts), t => t.First.Length == 30 - t.Second.Length);
+        Assert.Contains(texts.Zip(prompts), t => t.First.Length < 30 - t.Second.Length); // the token that ends texts
+        Assert.Empty(await TogetherAsync([], Warm));
+        Assert.Contains("at most 30", (await Assert.ThrowsAsync<InputException>(() => TogetherAsync(["a", new string('x', 30)], Warm, capacity: 30))).Message);
+    }
+
+    [Fact]
+    public void What_cannot_be_read_together_is_refused_and_nothing_is_read()
+    {
+        using var a = new LlamaSession(_weights, 2);
+        using var b = new LlamaSession(_weights, 5);
+        using var other = LlamaWeights.Random(_weights.Shape, new SeededRandom(5, "weights"));
+        using var c = new LlamaSession(other);
+        Assert.Throws<ArgumentException>(() => LlamaSession.ReadTogether([a, c], [1, 2]));
+        Assert.Throws<ArgumentException>(() => LlamaSession.ReadTogether([a, a], [1, 2]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => LlamaSession.ReadTogether([a, b], [1]));
+        Assert.Throws<InputException>(() => LlamaSession.ReadTogether([a, b], [1, 258]));
+        b.Read([1, 2, 3], Cancellation);
+        LlamaSession.ReadTogether([a, b], [1, 4]);
+        a.Read([1], Cancellation);
+        Assert.Contains("at most 2", Assert.Throws<InputException>(() => LlamaSession.ReadTogether([a, b], [1, 4])).Message);
+        Assert.Equal((2, 4), (a.Position, b.Position));
+        LlamaSession.ReadTogether([], []);
+    }
+
     [Fact]
     public async Task It_goes_on_to_the_end_of_the_context_and_no_further()
     {

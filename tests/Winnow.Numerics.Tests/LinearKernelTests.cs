@@ -58,7 +58,7 @@ public sealed unsafe class LinearKernelTests
                     {
                         LinearKernel.Vector(w, px + t * columns, po, 0, rows);
                         for (int i = 0; i < rows; i++)
-                            Assert.Equal(one[i], many[t * rows + i], 1e-5f * columns);
+                            Assert.Equal(one[i], many[t * rows + i], count <= 5 ? 0 : 1e-5f * columns); // few keep their bits
                     }
                 }
             }

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Text;
 using Winnow.Core;
 
 namespace Winnow.Language;
@@ -54,73 +53,28 @@ public sealed class TextGenerator(LlamaSession session, ITokenizer tokenizer)
         ArgumentNullException.ThrowIfNull(ends);
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(random);
-        if (tokens.Length == 0)
-            throw InputException.At("prompt", "an empty text", "some text", "This model has no token that begins texts.");
-        if (options.Stops.Any(string.IsNullOrEmpty))
-            throw InputException.At("stop strings", "an empty one", "text", "Leave it out.");
+        var strand = new Strand(tokenizer, tokens, ends, options, random, session.Capacity);
         Reused = Math.Min(tokens.Length - 1, _read.Zip(tokens).TakeWhile(p => p.First == p.Second).Count());
         session.Rewind(Reused);
         _read.RemoveRange(Reused, _read.Count - Reused);
-        var sampler = new Sampler(options.Sampling, tokenizer.Count, random);
-        foreach (int token in tokens)
-            sampler.See(token);
-        var text = new StoppedText(options.Stops);
-        int next = Read(tokens.AsSpan(Reused)), most = Math.Min(options.Tokens ?? int.MaxValue, session.Capacity - session.Position + 1);
-        bool first = tokens.Length == (tokenizer.Begin is null ? 0 : 1);
-        for (int made = 0; made < most && !tokenizer.Ends.Contains(next) && !ends.Contains(next) && !text.Stopped; made++)
+        Read(tokens.AsSpan(Reused));
+        while (!strand.Done)
         {
             await Task.Yield();
             cancellation.ThrowIfCancellationRequested();
             Made++;
-            sampler.See(next);
-            if (text.Add(tokenizer.Bytes(next, first).Span) is { Length: > 0 } piece)
+            if (strand.Take() is { Length: > 0 } piece)
                 yield return piece;
-            first = false;
-            if (made + 1 < most && session.Position < session.Capacity && !text.Stopped)
-                next = Read([next]);
+            if (strand.Reads)
+                Read([strand.Next]);
         }
-        if (text.Rest() is { Length: > 0 } rest)
+        if (strand.Rest() is { Length: > 0 } rest)
             yield return rest;
 
-        int Read(ReadOnlySpan<int> part)
+        void Read(ReadOnlySpan<int> part)
         {
-            var logits = session.Read(part, cancellation);
+            strand.Choose(session.Read(part, cancellation));
             _read.AddRange(part);
-            return sampler.Next(logits);
-        }
-    }
-
-    /// <summary>Bytes to characters: parts of a character wait for the rest, and what may become a stop string waits, too.</summary>
-    private sealed class StoppedText(IReadOnlyList<string> stops)
-    {
-        private readonly Decoder _decoder = Encoding.UTF8.GetDecoder();
-        private readonly StringBuilder _waiting = new();
-
-        public bool Stopped { get; private set; }
-
-        public string Add(ReadOnlySpan<byte> bytes)
-        {
-            Span<char> characters = new char[bytes.Length + 4];
-            _waiting.Append(characters[.._decoder.GetChars(bytes, characters, flush: false)]);
-            string text = _waiting.ToString();
-            int stop = stops.Select(s => text.IndexOf(s, StringComparison.Ordinal)).Where(i => i >= 0).DefaultIfEmpty(-1).Min();
-            if (stop >= 0)
-            {
-                Stopped = true;
-                _waiting.Clear();
-                return text[..stop];
-            }
-            int held = stops.Select(s => Enumerable.Range(1, Math.Min(s.Length - 1, text.Length)).Where(n => text.EndsWith(s[..n], StringComparison.Ordinal)).DefaultIfEmpty(0).Max()).DefaultIfEmpty(0).Max();
-            _waiting.Remove(0, text.Length - held);
-            return text[..(text.Length - held)];
-        }
-
-        public string Rest()
-        {
-            if (Stopped)
-                return "";
-            Span<char> characters = new char[4];
-            return _waiting.Append(characters[.._decoder.GetChars([], characters, flush: true)]).ToString();
         }
     }
 }

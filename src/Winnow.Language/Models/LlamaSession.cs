@@ -16,6 +16,9 @@ public sealed unsafe class LlamaSession : IDisposable
     /// <summary>Most tokens that are read at once.</summary>
     private const int Batch = 192;
 
+    /// <summary>Texts whose logits are made at once.</summary>
+    private const int HeadRows = 16;
+
     private readonly LlamaWeights _weights;
     private readonly LlamaShape _s;
     private readonly Crew _crew;
@@ -23,6 +26,7 @@ public sealed unsafe class LlamaSession : IDisposable
     private readonly List<nint> _memory = [];
     private readonly int _queries, _keys, _batch;
     private readonly float* _x, _norm, _q, _k, _v, _heads, _gate, _up, _logits, _scores, _room, _cosines, _sines, _cache;
+    private float* _together;
     private bool _disposed;
 
     /// <summary>An empty text.</summary>
@@ -122,6 +126,38 @@ public sealed unsafe class LlamaSession : IDisposable
         return new(_logits, _s.Vocabulary);
     }
 
+    /// <summary>The logits of the token after the last that was read, until the next call.</summary>
+    public ReadOnlySpan<float> Logits => new(_logits, _s.Vocabulary);
+
+    /// <summary>Reads one token in each of several texts of one model: its weights are read once for all. Up to rounding the same logits as one by one.</summary>
+    /// <param name="texts">Different sessions of the same weights. The one with most capacity lends its memory and its threads.</param>
+    /// <param name="tokens">One for each.</param>
+    /// <exception cref="InputException">A token that is not of the vocabulary, or a text without room; nothing was read then.</exception>
+    public static void ReadTogether(IReadOnlyList<LlamaSession> texts, ReadOnlySpan<int> tokens)
+    {
+        ArgumentNullException.ThrowIfNull(texts);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(tokens.Length, texts.Count, nameof(tokens));
+        if (texts.Count == 0)
+            return;
+        var lead = texts.MaxBy(t => t.Capacity)!;
+        if (texts.Any(t => !ReferenceEquals(t._weights, lead._weights)) || texts.Distinct().Count() != texts.Count)
+            throw new ArgumentException("found sessions of different weights, or one twice; expected different sessions of one model", nameof(texts));
+        lead.Check(tokens);
+        foreach (var text in texts)
+        {
+            ObjectDisposedException.ThrowIf(text._disposed, text);
+            if (text.Position >= text.Capacity)
+                throw InputException.At("tokens", $"{text.Position + 1:N0} tokens in all", $"at most {text.Capacity:N0}, the capacity of the session", "Give less text, or a model with a longer context.");
+        }
+        for (int first = 0; first < texts.Count; first += lead._batch)
+        {
+            LlamaSession[] rows = [.. texts.Skip(first).Take(lead._batch)];
+            lead.Forward(tokens.Slice(first, rows.Length), 0, null, null, rows);
+            foreach (var row in rows)
+                row.Position++;
+        }
+    }
+
     private void Check(ReadOnlySpan<int> tokens)
     {
         foreach (int token in tokens)
@@ -137,7 +173,8 @@ public sealed unsafe class LlamaSession : IDisposable
         Position = position;
     }
 
-    private void Forward(ReadOnlySpan<int> tokens, int position, IAttentionObserver? observer, IAttentionCache? cache)
+    /// <summary>Tokens in a row of this text; or, where there are rows, one token in each of them.</summary>
+    private void Forward(ReadOnlySpan<int> tokens, int position, IAttentionObserver? observer, IAttentionCache? cache, LlamaSession[]? rows = null)
     {
         int count = tokens.Length;
         for (int t = 0; t < count; t++)
@@ -149,7 +186,7 @@ public sealed unsafe class LlamaSession : IDisposable
             Times(layer.Query, _norm, count, _q, layer.Biases.Query);
             Times(layer.Key, _norm, count, _k, layer.Biases.Key);
             Times(layer.Value, _norm, count, _v, layer.Biases.Value);
-            Turn(layer, position, count);
+            Turn(layer, position, count, rows);
             var step = new AttentionStep(l, position, count, new(_norm, count * _s.Width), new(_q, count * _queries), new(_k, count * _keys), new(_v, count * _keys));
             if (cache is not null)
             {
@@ -158,8 +195,8 @@ public sealed unsafe class LlamaSession : IDisposable
             else
             {
                 observer?.Observe(step);
-                Place(l, count);
-                Attend(l, count);
+                Place(l, count, rows);
+                Attend(l, count, rows);
             }
             Times(layer.Output, _heads, count, _norm, []);
             Add(_x, new(_norm, count * _s.Width));
@@ -170,8 +207,22 @@ public sealed unsafe class LlamaSession : IDisposable
             Times(layer.Down, _gate, count, _norm, []);
             Add(_x, new(_norm, count * _s.Width));
         }
-        Norm(_x + (long)(count - 1) * _s.Width, _weights.FinalNorm, _norm, 1);
-        Times(_weights.Head, _norm, 1, _logits, []);
+        if (rows is null)
+        {
+            Norm(_x + (long)(count - 1) * _s.Width, _weights.FinalNorm, _norm, 1);
+            Times(_weights.Head, _norm, 1, _logits, []);
+            return;
+        }
+        Norm(_x, _weights.FinalNorm, _norm, count);
+        if (_together == null)
+            _together = Take((long)HeadRows * _s.Vocabulary);
+        for (int first = 0; first < count; first += HeadRows)
+        {
+            int some = Math.Min(HeadRows, count - first);
+            Times(_weights.Head, _norm + (long)first * _s.Width, some, _together, []);
+            for (int t = 0; t < some; t++)
+                new ReadOnlySpan<float>(_together + (long)t * _s.Vocabulary, _s.Vocabulary).CopyTo(new(rows[first + t]._logits, _s.Vocabulary));
+        }
     }
 
     /// <summary>x / √(mean x² + ε) · scale, row by row.</summary>
@@ -223,7 +274,7 @@ public sealed unsafe class LlamaSession : IDisposable
     }
 
     /// <summary>Norms the heads where the model does, and rotates queries.</summary>
-    private void Turn(LlamaLayer weights, int first, int count)
+    private void Turn(LlamaLayer weights, int first, int count, LlamaSession[]? rows)
     {
         int d = _s.HeadWidth;
         for (int t = 0; t < count; t++)
@@ -231,7 +282,7 @@ public sealed unsafe class LlamaSession : IDisposable
             Normed(_q + (long)t * _queries, _s.Heads, weights.HeadNorms.Query);
             Normed(_k + (long)t * _keys, _s.KeyValueHeads, weights.HeadNorms.Key);
             for (int h = 0; h < _s.Heads; h++)
-                TurnHead(_q + (long)t * _queries + h * d, first + t);
+                TurnHead(_q + (long)t * _queries + h * d, rows?[t].Position ?? first + t);
         }
 
         void Normed(float* heads, int count, float[] norm)
@@ -248,29 +299,31 @@ public sealed unsafe class LlamaSession : IDisposable
     }
 
     /// <summary>Rotates keys, and puts keys and values where they stay.</summary>
-    private void Place(int layer, int count)
+    private void Place(int layer, int count, LlamaSession[]? rows)
     {
         int d = _s.HeadWidth;
         for (int t = 0; t < count; t++)
         {
-            int position = Position + t;
+            var (text, position) = Row(t, rows);
             for (int h = 0; h < _s.KeyValueHeads; h++)
             {
                 float* k = _k + (long)t * _keys + h * d;
                 TurnHead(k, position);
-                new ReadOnlySpan<float>(k, d).CopyTo(new(Keys(layer, h) + (long)position * d, d));
-                new ReadOnlySpan<float>(_v + (long)t * _keys + h * d, d).CopyTo(new(Values(layer, h) + (long)position * d, d));
+                new ReadOnlySpan<float>(k, d).CopyTo(new(text.Keys(layer, h) + (long)position * d, d));
+                new ReadOnlySpan<float>(_v + (long)t * _keys + h * d, d).CopyTo(new(text.Values(layer, h) + (long)position * d, d));
             }
         }
     }
+
+    private (LlamaSession Text, int Position) Row(int t, LlamaSession[]? rows) => rows is null ? (this, Position + t) : (rows[t], rows[t].Position);
 
     private float* Keys(int layer, int head) => _cache + ((long)layer * 2 * _s.KeyValueHeads + head) * Capacity * _s.HeadWidth;
 
     private float* Values(int layer, int head) => _cache + ((long)layer * 2 * _s.KeyValueHeads + _s.KeyValueHeads + head) * Capacity * _s.HeadWidth;
 
-    private void Attend(int layer, int count)
+    private void Attend(int layer, int count, LlamaSession[]? rows)
     {
-        var job = new AttendJob(this, layer, count);
+        var job = new AttendJob(this, layer, count, rows);
         long work = (long)count * (Position + count) * _queries;
         if (_crew.Size == 1 || work < 1 << 15)
             Part(in job, 0, 1);
@@ -281,21 +334,23 @@ public sealed unsafe class LlamaSession : IDisposable
         {
             var s = job.Session;
             for (int item = worker; item < s._s.Heads * job.Count; item += workers)
-                s.AttendHead(job.Layer, item / job.Count, item % job.Count, s._scores + (long)worker * s.Capacity);
+                s.AttendHead(job.Layer, item / job.Count, item % job.Count, job.Rows, s._scores + (long)worker * s.Capacity);
         }
     }
 
-    private readonly struct AttendJob(LlamaSession session, int layer, int count)
+    private readonly struct AttendJob(LlamaSession session, int layer, int count, LlamaSession[]? rows)
     {
+        public readonly LlamaSession[]? Rows = rows;
         public readonly LlamaSession Session = session;
         public readonly int Layer = layer, Count = count;
     }
 
-    private void AttendHead(int layer, int head, int t, float* scores)
+    private void AttendHead(int layer, int head, int t, LlamaSession[]? rows, float* scores)
     {
         int d = _s.HeadWidth, keyHead = head / _s.GroupSize;
         long at = (long)t * _queries + head * d;
-        DecodeAttention.Attend(_q + at, Keys(layer, keyHead), Values(layer, keyHead), Position + t + 1, d, scores, _heads + at);
+        var (text, position) = Row(t, rows);
+        DecodeAttention.Attend(_q + at, text.Keys(layer, keyHead), text.Values(layer, keyHead), position + 1, d, scores, _heads + at);
     }
 
     private float* Take(long length)

@@ -15,6 +15,9 @@ public static unsafe class LinearKernel
     /// <summary>Rows of weights that are made float32 at a time for many vectors: with 1,024 columns 256 kB, which a second cache holds.</summary>
     private const int RowBlock = 64;
 
+    /// <summary>Bytes of weights that few vectors share.</summary>
+    private const int FewBytes = 24 << 10;
+
     /// <summary><c>y[i] = Σⱼ W[i, j] · x[j]</c> for some rows. Nothing is allocated.</summary>
     /// <param name="w">The weights.</param>
     /// <param name="x">As many numbers as columns.</param>
@@ -270,7 +273,7 @@ public static unsafe class LinearKernel
         return (long)Packing.RoundUp(count, width) * columns + (long)threads * RowBlock * (columns + width);
     }
 
-    /// <summary><c>Y[t, i] = Σⱼ W[i, j] · X[t, j]</c> for many vectors at once. Nothing is allocated.</summary>
+    /// <summary><c>Y[t, i] = Σⱼ W[i, j] · X[t, j]</c> for many vectors at once; for few, which would leave most of a panel empty, with the bits of <see cref="Vector"/>. Nothing is allocated.</summary>
     /// <param name="w">The weights.</param>
     /// <param name="x">Vectors, one after the other.</param>
     /// <param name="count">How many.</param>
@@ -282,6 +285,11 @@ public static unsafe class LinearKernel
         ArgumentNullException.ThrowIfNull(w);
         ArgumentNullException.ThrowIfNull(crew);
         int width = TilePaths.Best.PanelWidth(), panels = (count + width - 1) / width;
+        if (2 * count <= width)
+        {
+            crew.Run(new Job { W = w, X = x, Y = y, Count = count }, static (in Job job, int worker, int workers) => Few(job.W, job.X, job.Count, job.Y, Workers.Part(job.W.Rows, worker, workers)));
+            return;
+        }
         var job = new Job { W = w, X = x, Y = y, Count = count, Width = width, Panels = room, PerThread = room + (long)panels * width * w.Columns };
         for (int panel = 0; panel < panels; panel++)
             Pack(x, panel * width, Math.Min(width, count - panel * width), w.Columns, width, room + (long)panel * width * w.Columns);
@@ -311,6 +319,15 @@ public static unsafe class LinearKernel
                 }
             }
         });
+    }
+
+    /// <summary>One vector after the other over rows that stay in the first cache, so that memory is read once.</summary>
+    private static void Few(WeightMatrix w, float* x, int count, float* y, (int First, int End) rows)
+    {
+        int some = Math.Max(4, (int)(FewBytes / (w.Bytes / w.Rows + 1)) / 4 * 4);
+        for (int first = rows.First; first < rows.End; first += some)
+            for (int t = 0; t < count; t++)
+                Vector(w, x + (long)t * w.Columns, y + (long)t * w.Rows, first, Math.Min(rows.End, first + some));
     }
 
     private struct Job

@@ -14,6 +14,7 @@ internal readonly record struct NamedLine(string Label, MethodStyle Style, IRead
 internal static class LinesPlot
 {
     private const int LabelHeight = 15;
+    private const int MostBands = 12;
     private static readonly MarkerShape[] Shapes = [MarkerShape.FilledCircle, MarkerShape.FilledSquare, MarkerShape.FilledTriangleUp, MarkerShape.FilledDiamond, MarkerShape.FilledTriangleDown];
 
     /// <summary>One line a method over steps, for wide and for narrow screens; null when no row recorded the series.</summary>
@@ -43,7 +44,7 @@ internal static class LinesPlot
             if (x.High - x.Low < 1e-6)
                 x = x with { Low = x.Low - 1, High = x.High + 1 };
             using var plot = new SvgPlot(width, height, new(width > 500 ? 58 : 44, right, 14, 48), x, y);
-            foreach (var line in lines.Reverse())
+            foreach (var line in lines.Reverse().Where(_ => lines.Count <= MostBands)) // more of them hide the lines
                 Band(plot, line);
             foreach (var line in lines.Reverse().OrderBy(l => l.Style.Highlighted))
                 Line(plot, line);

@@ -41,16 +41,20 @@ internal static class PlanePlot
                 if (!double.IsNaN(p.Y.HalfWidth))
                     plot.Line([(x.At(p.X.Mean), y.Clamped(p.Y.Low)), (x.At(p.X.Mean), y.Clamped(p.Y.High))], ink, 1.25f);
             }
+            foreach (var family in points.Where(p => styles.Family(p.Row) is not null).GroupBy(p => styles.Family(p.Row)))
+                plot.Line([.. family.OrderBy(p => x.At(p.X.Mean)).Select(p => (x.At(p.X.Mean), y.At(p.Y.Mean)))], plot.Ink(styles[family.First().Row]).WithAlpha(.7), 1.5f);
             foreach (var p in points)
                 plot.Plot.Add.Marker(x.At(p.X.Mean), y.At(p.Y.Mean), styles[p.Row].Bound ? MarkerShape.OpenCircle : MarkerShape.FilledCircle, 8, plot.Ink(styles[p.Row]));
             plot.Axes(card.X, width > 500 ? card.Y : "");
             int longest = width > 500 ? 230 : 100;
-            var order = points.OrderBy(p => !styles[p.Row].Highlighted).ToList();
-            var labels = LabelPlacement.Place([.. order.Select(p => (plot.Pixel(x.At(p.X.Mean), y.At(p.Y.Mean)), TextFit.Shorten(p.Row.Row.Label, longest)))],
+            // a family is named once, at its leanest
+            var order = points.GroupBy(p => styles.Family(p.Row) ?? p.Row.Row.Label).Select(g => g.MaxBy(p => x.At(p.X.Mean))).OrderBy(p => !styles[p.Row].Highlighted).ToList();
+            string Named(ComparisonRow row) => TextFit.Shorten(styles.Family(row) ?? row.Row.Label, longest);
+            var labels = LabelPlacement.Place([.. order.Select(p => (plot.Pixel(x.At(p.X.Mean), y.At(p.Y.Mean)), Named(p.Row)))],
                 [.. points.Select(p => Area.Around(plot.Pixel(x.At(p.X.Mean), y.At(p.Y.Mean)), 6))], new(space.Left + 2, space.Top - 10, width - 4, height - space.Bottom));
             foreach (var (p, label) in order.Zip(labels))
                 if (label is { } at)
-                    plot.Tie(plot.Pixel(x.At(p.X.Mean), y.At(p.Y.Mean)), at, TextFit.Shorten(p.Row.Row.Label, longest), styles[p.Row]);
+                    plot.Tie(plot.Pixel(x.At(p.X.Mean), y.At(p.Y.Mean)), at, Named(p.Row), styles[p.Row]);
             return plot.ToMarkup($"{card.Title}: {string.Join("; ", points.Select(p => $"{p.Row.Row.Label} {across.Title} {Format.Of(p.Row.Metrics[across.Name].Mean, across.Unit)}, {up.Title} {Format.Of(p.Row.Metrics[up.Name].Mean, up.Unit)}"))}", "plot");
         }
     }
@@ -60,6 +64,7 @@ internal static class PlanePlot
     /// <summary>An axis along which better is further: that of a metric of which less is better is turned. Logarithmic where amounts differ much.</summary>
     private sealed class Turned
     {
+        private const double Wide = 5; // a price of which one policy takes five times as much as another is read in factors
         private readonly PlotScale _straight;
         private readonly double _sign;
 
@@ -67,7 +72,7 @@ internal static class PlanePlot
         {
             double[] means = [.. values.Select(v => v.Mean)];
             _sign = metric.Better == Better.Higher ? 1 : -1;
-            _straight = metric.Unit != "fraction" && means.All(v => v >= 0) && means.Any(v => v > 0) ? PlotScale.Amounts(means, metric.Unit, count) : PlotScale.Linear(means, metric.Unit, count: count);
+            _straight = metric.Price ? PlotScale.Amounts(means, metric.Unit, count, Wide) : metric.Unit != "fraction" && means.All(v => v >= 0) && means.Any(v => v > 0) ? PlotScale.Amounts(means, metric.Unit, count) : PlotScale.Linear(means, metric.Unit, count: count);
             Scale = _sign > 0 ? _straight : _straight with { Low = -_straight.High, High = -_straight.Low, Ticks = [.. _straight.Ticks.Select(t => (-t.At, t.Label))] };
         }
 

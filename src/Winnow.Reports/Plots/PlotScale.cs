@@ -27,11 +27,11 @@ internal sealed record PlotScale(double Low, double High, bool Logarithmic, IRea
         return new(from, to, false, [.. ticks.Select(t => (t, Label(t, step, unit)))]);
     }
 
-    /// <summary>A logarithmic axis when the values span more than a factor of 20, else a linear one.</summary>
-    public static PlotScale Amounts(IEnumerable<double> values, string unit, int count)
+    /// <summary>A logarithmic axis when the values span more than a factor, else a linear one.</summary>
+    public static PlotScale Amounts(IEnumerable<double> values, string unit, int count, double span = 20)
     {
         double[] positive = [.. values.Where(v => double.IsFinite(v) && v > 0)];
-        if (positive.Length == 0 || positive.Max() / positive.Min() <= 20)
+        if (positive.Length == 0 || positive.Max() / positive.Min() <= span)
             return Linear(positive, unit, room: 0.08, count);
         double low = Math.Log10(positive.Min()), high = Math.Log10(positive.Max()), pad = 0.05 * (high - low);
         double[] mantissas = high - low > 2 ? [1] : [1, 2, 5];
