@@ -135,6 +135,13 @@ public sealed record Study
         return share is > 0 and <= 1 ? share : throw InputException.At(what, $"'{text}'", "a share such as 20% or 0.2", "Give a number above 0 and at most 1.");
     }
 
+    /// <summary>Shares such as <c>10%|20%|40%</c>, or one.</summary>
+    public static IReadOnlyList<double> ParseShares(string what, string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return [.. text.Split('|', StringSplitOptions.TrimEntries).Select(share => ParseShare(what, share))];
+    }
+
     /// <summary>A duration such as <c>90s</c>, <c>10m</c>, <c>1.5h</c>, in seconds.</summary>
     public static double ParseTime(string what, string text) => ParseQuantity(what, text, "a duration such as 90s, 10m or 2h", ("s", 1), ("m", 60), ("min", 60), ("h", 3600), ("ms", 1e-3));
 

@@ -87,7 +87,7 @@ public sealed partial class DocumentationTests
         if (After("--budget") is { } budget)
             foreach (string part in budget.Split(','))
                 if (part.StartsWith("bytes=", StringComparison.Ordinal))
-                    Study.ParseShare("--budget", part["bytes=".Length..]);
+                    Study.ParseShares("--budget", part["bytes=".Length..]);
                 else
                     Study.ParseLimits(part, "--budget");
         if (After("--seeds") is { } seeds)

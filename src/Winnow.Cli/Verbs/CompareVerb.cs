@@ -40,7 +40,7 @@ internal static class CompareVerb
             if (parsed.GetValue(model) is { } path)
                 settings.Add(new("task.model", Path.Exists(path) ? Path.GetFullPath(path) : path));
             string[] amounts = parsed.GetValue(budget)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];
-            double[] shares = [.. amounts.Where(a => a.StartsWith(Bytes, StringComparison.Ordinal)).SelectMany(a => a[Bytes.Length..].Split('|')).Select(share => Study.ParseShare("--budget: bytes", share))];
+            double[] shares = [.. amounts.Where(a => a.StartsWith(Bytes, StringComparison.Ordinal)).SelectMany(a => Study.ParseShares("--budget: bytes", a[Bytes.Length..]))];
             if (shares.Length > 0)
                 settings.Add(new("*.bytes", string.Join('|', shares.Select(share => share.ToString("R", CultureInfo.InvariantCulture)))));
             var most = Study.ParseLimits(string.Join(',', amounts.Where(a => !a.StartsWith(Bytes, StringComparison.Ordinal))), "--budget");
