@@ -3,6 +3,7 @@ using Winnow.Compute;
 using Winnow.Continual;
 using Winnow.Core;
 using Winnow.Data;
+using Winnow.KernelMethods;
 using Winnow.KvCache;
 using Winnow.Training;
 
@@ -11,7 +12,7 @@ namespace Winnow.Cli;
 /// <summary>The arenas of this program, in the order they are listed.</summary>
 internal static class Catalogue
 {
-    public static IReadOnlyList<IArena> Arenas { get; } = [new ContinualArena(), new ComputeArena(TimeProvider.System), new KvCacheArena(TimeProvider.System, cancellation => RecallModel.Folder(DataFolders.FromEnvironment().Cache, line => Console.Error.WriteLine($"winnow: {line}"), cancellation))];
+    public static IReadOnlyList<IArena> Arenas { get; } = [new ContinualArena(), new ComputeArena(TimeProvider.System), new KvCacheArena(TimeProvider.System, cancellation => RecallModel.Folder(DataFolders.FromEnvironment().Cache, line => Console.Error.WriteLine($"winnow: {line}"), cancellation)), new KernelMethodsArena(TimeProvider.System)];
 
     public static IArena Arena(string id) =>
         Arenas.FirstOrDefault(a => a.Id == id) ?? throw InputException.Unknown("arena", id, Arenas.Select(a => a.Id), "winnow arenas");

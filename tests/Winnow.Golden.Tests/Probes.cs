@@ -56,5 +56,12 @@ internal static class Probes
             ["kvmerger/merge"] = KvProbes.Merge,
             ["kvmerger/merge-scaled"] = KvProbes.MergeScaled,
             ["scbench/scores"] = KvProbes.Scores,
+            ["ntk/mlp-kernels"] = KernelProbes.MlpKernels,
+            ["ntk/empirical"] = KernelProbes.Empirical,
+            ["ntk/mse-flow"] = KernelProbes.Flow,
+            ["quantum-kernel/zz"] = KernelProbes.QuantumZz,
+            ["quantum-kernel/z-and-zz"] = KernelProbes.QuantumMaps,
+            ["quantum-kernel/psd-projection"] = KernelProbes.PsdProjection,
+            ["proker/logits"] = KernelProbes.ProKerLogits,
         };
 }

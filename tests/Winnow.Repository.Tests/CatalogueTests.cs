@@ -3,6 +3,7 @@ using System.Reflection;
 using Winnow.Compute;
 using Winnow.Continual;
 using Winnow.Core;
+using Winnow.KernelMethods;
 using Winnow.KvCache;
 
 namespace Winnow.Repository.Tests;
@@ -10,7 +11,7 @@ namespace Winnow.Repository.Tests;
 /// <summary>What every arena's catalogue must have beyond what the compiler checks.</summary>
 public sealed class CatalogueTests
 {
-    private static readonly IArena[] Arenas = [new ContinualArena(), new ComputeArena(), new KvCacheArena()];
+    private static readonly IArena[] Arenas = [new ContinualArena(), new ComputeArena(), new KvCacheArena(), new KernelMethodsArena()];
 
     [Fact]
     public void Every_arena_project_is_looked_at_here() =>

@@ -2,6 +2,7 @@ using System.Text.RegularExpressions;
 using Winnow.Compute;
 using Winnow.Continual;
 using Winnow.Core;
+using Winnow.KernelMethods;
 using Winnow.KvCache;
 
 namespace Winnow.Repository.Tests;
@@ -10,7 +11,7 @@ namespace Winnow.Repository.Tests;
 public sealed partial class DocumentationTests
 {
     private const string FromSource = "dotnet run -c Release --project src/Winnow.Cli -- ";
-    private static readonly IArena[] Arenas = [new ContinualArena(), new ComputeArena(), new KvCacheArena()];
+    private static readonly IArena[] Arenas = [new ContinualArena(), new ComputeArena(), new KvCacheArena(), new KernelMethodsArena()];
     private static readonly Dictionary<string, Task<string>> Help = [];
 
     /// <summary>Pages that people wrote; those of the methods are generated.</summary>

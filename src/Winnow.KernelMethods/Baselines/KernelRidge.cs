@@ -1,0 +1,153 @@
+using System.ComponentModel;
+using System.ComponentModel.DataAnnotations;
+using Winnow.Core;
+using static TorchSharp.torch;
+
+namespace Winnow.KernelMethods;
+
+/// <summary>Options of methods that end in a ridge.</summary>
+public record RidgeOptions
+{
+    /// <summary>The ridge.</summary>
+    [Range(0.0, 1e6), Description("added to the diagonal of the Gram matrix, as a share of its mean; 0: what leaving each row out in turn says, among 1e-6 to 1")]
+    public double Ridge { get; init; }
+}
+
+/// <summary>Options of <see cref="KernelRidge"/>.</summary>
+public sealed record KernelRidgeOptions : RidgeOptions
+{
+    /// <summary>The kernel.</summary>
+    [AllowedValues("rbf", "laplacian", "polynomial", "matern", "cosine"), Description("the kernel")]
+    public string Kernel { get; init; } = "rbf";
+
+    /// <summary>The width.</summary>
+    [Range(0.0, 1e12), Description("γ of the kernel times the usual one (of rbf 1 / median squared distance); 0: as the ridge is chosen, among a quarter to four times")]
+    public double Gamma { get; init; }
+}
+
+/// <summary>
+/// Kernel ridge regression on ones and zeros: <c>(K + λI) α = Y − 1/classes</c>, scores <c>k(x, X) α</c>. What is left open is chosen by the squared error of each row left out, which one
+/// eigendecomposition gives for all ridges: <c>(y − f) / (1 − H_ii)</c>, H = K (K + λI)⁻¹; of more than 1,000 rows for so many of them, evenly taken.
+/// Cost O(n³ / 3), and a decomposition for each kernel that is tried; memory 8 n² bytes a matrix.
+/// </summary>
+/// <param name="kernels">Kernels for some rows, from which one is chosen.</param>
+/// <param name="options">The ridge.</param>
+public sealed class KernelRidge(Func<Tensor, IReadOnlyList<IKernel>> kernels, RidgeOptions options) : IKernelMethod
+{
+    private static readonly double[] Ridges = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1], Widths = [0.25, 0.5, 1, 2, 4];
+    private const int MostTried = 1000;
+
+    /// <summary>The usual kernels, by options.</summary>
+    public KernelRidge(KernelRidgeOptions options) : this(x => Usual(options, x), options)
+    {
+    }
+
+    /// <inheritdoc/>
+    public IFitted Fit(TrainingRows rows, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        using var scope = NewDisposeScope();
+        var targets = rows.OneHot().sub_(1.0 / rows.Classes);
+        var candidates = kernels(rows.X);
+        var (kernel, ridge) = candidates.Count == 1 && options.Ridge > 0 ? (candidates[0], options.Ridge) : Chosen(rows.X, targets, candidates, cancellation);
+        cancellation.ThrowIfCancellationRequested();
+        var gram = kernel.Gram(rows.X, rows.X);
+        double mean = gram.diagonal().mean().item<double>();
+        gram.diagonal().add_(ridge * mean);
+        var alpha = PositiveSolve.Solve(gram, targets, out double jitter);
+        return new FittedKernel(kernel, rows.X, alpha, new Dictionary<string, double> { ["ridge"] = ridge, ["kernel"] = candidates.Index().First(c => ReferenceEquals(c.Item, kernel)).Index, ["jitter"] = jitter });
+    }
+
+    private (IKernel Kernel, double Ridge) Chosen(Tensor x, Tensor targets, IReadOnlyList<IKernel> candidates, CancellationToken cancellation)
+    {
+        using var scope = NewDisposeScope();
+        if (x.shape[0] > MostTried)
+        {
+            var some = arange(0, MostTried, dtype: ScalarType.Int64) * x.shape[0] / MostTried;
+            (x, targets) = (x.index_select(0, some), targets.index_select(0, some));
+        }
+        double[] ridges = options.Ridge > 0 ? [options.Ridge] : Ridges;
+        var best = (candidates[0], ridges[0]);
+        double least = double.PositiveInfinity;
+        foreach (var kernel in candidates)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var errors = LeftOut(kernel.Gram(x, x), targets, ridges);
+            for (int i = 0; i < ridges.Length; i++)
+                if (errors[i] < least)
+                    (least, best) = (errors[i], (kernel, ridges[i]));
+        }
+        return best;
+    }
+
+    /// <summary>The mean squared error of each row from all others, for each ridge (shares of the mean diagonal).</summary>
+    public static double[] LeftOut(Tensor gram, Tensor targets, IReadOnlyList<double> ridges)
+    {
+        ArgumentNullException.ThrowIfNull(gram);
+        ArgumentNullException.ThrowIfNull(targets);
+        ArgumentNullException.ThrowIfNull(ridges);
+        using var scope = NewDisposeScope();
+        double mean = gram.diagonal().mean().item<double>();
+        var (values, vectors) = linalg.eigh(gram);
+        var (squares, turned) = (vectors.square(), vectors.t().mm(targets));
+        return [.. ridges.Select(ridge =>
+        {
+            // y − f = (I − H) y, and I − H = Q diag(λ / (values + λ)) Qᵀ
+            var shrink = ridge * mean / (values.clamp_min(0) + ridge * mean);
+            var residual = vectors.mm(shrink.unsqueeze(1) * turned) / squares.mv(shrink).unsqueeze(1);
+            return residual.square().mean().item<double>();
+        })];
+    }
+
+    private static List<IKernel> Usual(KernelRidgeOptions o, Tensor x)
+    {
+        double[] widths = o.Gamma > 0 ? [o.Gamma] : Widths;
+        double median = Rbf.Median(x), features = x.shape[1];
+        return o.Kernel switch
+        {
+            "rbf" => [.. widths.Select(w => new Rbf(w * median))],
+            "laplacian" => [.. widths.Select(w => new Laplacian(w * Math.Sqrt(median / features)))],
+            "polynomial" => [.. widths.Select(w => new Polynomial(3, w / features))],
+            "matern" => [.. widths.Select(w => new Matern(5, 1 / Math.Sqrt(w * median)))],
+            _ => [new Cosine()],
+        };
+    }
+}
+
+/// <summary>Scores that are sums over the rows learned from: <c>k(x, X) α</c>, and a base, if there is one.</summary>
+internal sealed class FittedKernel : IFitted
+{
+    private readonly IKernel _kernel;
+    private readonly Tensor _x, _alpha;
+    private readonly Tensor? _base;
+
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="x">Rows [n, d]; copied.</param>
+    /// <param name="alpha">[n, classes]; copied.</param>
+    /// <param name="report">What was found.</param>
+    /// <param name="start">What is scored without them: the directions of rows times these [classes, d]; copied.</param>
+    public FittedKernel(IKernel kernel, Tensor x, Tensor alpha, IReadOnlyDictionary<string, double> report, Tensor? start = null)
+    {
+        (_kernel, Report) = (kernel, report);
+        (_x, _alpha, _base) = (x.clone().DetachFromDisposeScope(), alpha.clone().DetachFromDisposeScope(), start?.clone().DetachFromDisposeScope());
+    }
+
+    public IReadOnlyDictionary<string, double> Report { get; }
+
+    public Tensor Scores(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        Finite.Require(x, "rows");
+        if (x.dim() != 2 || x.shape[1] != _x.shape[1])
+            throw InputException.At("rows", $"[{string.Join(", ", x.shape)}]", $"[n, {_x.shape[1]}], as what was learned from", "Give the same features.");
+        var scores = _kernel.Gram(x, _x).mm(_alpha);
+        return (_base is null ? scores : scores + Cosine.Unit(x).mm(_base.t())).MoveToOuterDisposeScope();
+    }
+
+    public void Dispose()
+    {
+        _x.Dispose();
+        _alpha.Dispose();
+        _base?.Dispose();
+    }
+}

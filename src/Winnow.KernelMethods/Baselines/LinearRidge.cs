@@ -1,0 +1,12 @@
+namespace Winnow.KernelMethods;
+
+/// <summary>Ridge regression on ones and zeros of the rows themselves, with an intercept: <see cref="KernelRidge"/> with <c>⟨x, y⟩ / d + 1</c>. Cost O(n³ / 3).</summary>
+public sealed class LinearRidge(RidgeOptions options) : IKernelMethod
+{
+    /// <inheritdoc/>
+    public IFitted Fit(TrainingRows rows, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        return new KernelRidge(x => [new Polynomial(1, 1.0 / x.shape[1])], options).Fit(rows, cancellation);
+    }
+}

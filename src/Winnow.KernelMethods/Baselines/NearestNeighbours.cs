@@ -1,0 +1,47 @@
+using System.ComponentModel;
+using System.ComponentModel.DataAnnotations;
+using static TorchSharp.torch;
+
+namespace Winnow.KernelMethods;
+
+/// <summary>Options of <see cref="NearestNeighbours"/>.</summary>
+public sealed record NearestNeighboursOptions
+{
+    /// <summary>Neighbours.</summary>
+    [Range(1, 10_000), Description("nearest rows that vote; all where there are fewer")]
+    public int Neighbours { get; init; } = 5;
+}
+
+/// <summary>The nearest rows vote (Cover and Hart 1967): scores are shares of votes, and ties go to the nearest of them. Cost O(n d) a row; memory all rows.</summary>
+public sealed class NearestNeighbours(NearestNeighboursOptions options) : IKernelMethod
+{
+    /// <inheritdoc/>
+    public IFitted Fit(TrainingRows rows, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        return new Fitted(rows.X.clone().DetachFromDisposeScope(), rows.OneHot().DetachFromDisposeScope(), Math.Min(options.Neighbours, (int)rows.X.shape[0]));
+    }
+
+    private sealed class Fitted(Tensor x, Tensor y, int neighbours) : IFitted
+    {
+        private const double Tie = 1e-6;
+
+        public IReadOnlyDictionary<string, double> Report { get; } = new Dictionary<string, double>();
+
+        public Tensor Scores(Tensor rows)
+        {
+            using var scope = NewDisposeScope();
+            Finite.Require(rows, nameof(rows));
+            var (_, nearest) = Products.SquaredDistances(rows, x).topk(neighbours, largest: false);
+            // of as many votes the class of the nearest: a vote weighs a little less the further away it is
+            var weights = 1 - arange(0, neighbours, dtype: ScalarType.Float64) * Tie;
+            return (y.index_select(0, nearest.flatten()).reshape(rows.shape[0], neighbours, y.shape[1]) * weights.reshape(1, neighbours, 1)).sum(1).div_(neighbours).MoveToOuterDisposeScope();
+        }
+
+        public void Dispose()
+        {
+            x.Dispose();
+            y.Dispose();
+        }
+    }
+}

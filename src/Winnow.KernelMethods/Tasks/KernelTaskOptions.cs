@@ -1,0 +1,56 @@
+using System.ComponentModel;
+using System.ComponentModel.DataAnnotations;
+
+namespace Winnow.KernelMethods;
+
+/// <summary>Options of the task <c>classify</c>.</summary>
+public sealed record ClassifyOptions
+{
+    /// <summary>Rows learned from.</summary>
+    [Range(2, 100_000), Description("rows to learn from, of every class its share; all that are not for testing where there are fewer")]
+    public int Rows { get; init; } = 500;
+
+    /// <summary>Rows asked for.</summary>
+    [Range(1, 1_000_000), Description("rows to test on; at most half of all")]
+    public int Test { get; init; } = 1000;
+}
+
+/// <summary>Options of the task <c>few-shot</c>.</summary>
+public sealed record FewShotOptions
+{
+    /// <summary>Rows a class.</summary>
+    [Range(1, 1000), Description("rows of each class to learn from")]
+    public int Shots { get; init; } = 4;
+
+    /// <summary>Rows asked for.</summary>
+    [Range(1, 1_000_000), Description("rows to test on; at most a third of all")]
+    public int Test { get; init; } = 1000;
+
+    /// <summary>Rows to choose by.</summary>
+    [Range(0, 100_000), Description("rows by which methods may choose what their options leave open; 0: none")]
+    public int Validation { get; init; } = 300;
+
+    /// <summary>How wrong names are.</summary>
+    [Range(0.0, 1e3), Description("class names are directions of class means of other rows, and noise of this size beside their length of 1")]
+    public double NameNoise { get; init; } = 0.6;
+}
+
+/// <summary>Options of the task <c>ad-hoc</c>.</summary>
+public sealed record AdHocOptions
+{
+    /// <summary>Features.</summary>
+    [Range(1, 8), Description("features, each an angle")]
+    public int Qubits { get; init; } = 2;
+
+    /// <summary>Rows a class.</summary>
+    [Range(1, 10_000), Description("rows of each of two classes to learn from")]
+    public int Rows { get; init; } = 20;
+
+    /// <summary>Rows asked for.</summary>
+    [Range(1, 100_000), Description("rows of each class to test on")]
+    public int Test { get; init; } = 100;
+
+    /// <summary>The gap.</summary>
+    [Range(0.0, 0.9), Description("least size of the expectation whose sign is the class")]
+    public double Gap { get; init; } = 0.3;
+}

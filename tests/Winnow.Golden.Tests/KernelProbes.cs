@@ -1,0 +1,98 @@
+using Winnow.KernelMethods;
+using static TorchSharp.torch;
+
+namespace Winnow.Golden.Tests;
+
+/// <summary>Probes of kernel methods.</summary>
+internal static class KernelProbes
+{
+    public static Dictionary<string, GoldenArray> MlpKernels(GoldenFile file)
+    {
+        using var scope = NewDisposeScope();
+        var (x, y) = (Of(file, "X"), Of(file, "Y"));
+        Ntk Kernel(string activation) => new(new() { Depth = file.Param<int>("hidden_layers"), WeightDeviation = file.Param<double>("W_std"), BiasDeviation = file.Param<double>("b_std"), Activation = activation, Normalise = false });
+        var (nngp, ntk) = Kernel("relu").Both(x, y);
+        var (nngpErf, ntkErf) = Kernel("erf").Both(x, y);
+        return new() { ["nngp_relu_xy"] = To(nngp), ["ntk_relu_xy"] = To(ntk), ["ntk_relu_xx"] = To(Kernel("relu").Gram(x, x)), ["nngp_erf_xy"] = To(nngpErf), ["ntk_erf_xy"] = To(ntkErf) };
+    }
+
+    public static Dictionary<string, GoldenArray> Empirical(GoldenFile file)
+    {
+        using var scope = NewDisposeScope();
+        double w = file.Param<double>("W_std"), b = file.Param<double>("b_std");
+        Tensor[] parameters = [.. ((string[])["W0", "b0", "W1", "b1", "W2", "b2"]).Select(n => Of(file, n).requires_grad_())];
+        Tensor Network(Tensor h)
+        {
+            for (int l = 0; l < 3; l++)
+            {
+                h = l > 0 ? h.tanh() : h;
+                h = h.mm(parameters[2 * l].t()) * (w / Math.Sqrt(h.shape[1])) + parameters[2 * l + 1] * b;
+            }
+            return h;
+        }
+        var x = Of(file, "X");
+        return new() { ["F"] = To(Network(x)), ["Theta"] = To(Ntk.Empirical(Network, parameters, x)) };
+    }
+
+    public static Dictionary<string, GoldenArray> Flow(GoldenFile file)
+    {
+        using var scope = NewDisposeScope();
+        double rate = file.Param<double>("eta") / file.Param<int>("N");
+        var made = new Dictionary<string, GoldenArray>();
+        foreach (string name in file.Outputs.Keys.Select(k => k.Split("_t")[^1]).Distinct())
+        {
+            double time = name == "inf" ? double.PositiveInfinity : double.Parse(name, System.Globalization.CultureInfo.InvariantCulture) * rate;
+            var (train, test) = Ntk.Flow(Of(file, "Theta_train"), Of(file, "Theta_test_train"), Of(file, "y"), Of(file, "f0_train"), Of(file, "f0_test"), time);
+            if (file.Outputs.ContainsKey($"train_t{name}"))
+                made[$"train_t{name}"] = To(train);
+            made[$"test_t{name}"] = To(test);
+        }
+        return made;
+    }
+
+    public static Dictionary<string, GoldenArray> QuantumZz(GoldenFile file)
+    {
+        using var scope = NewDisposeScope();
+        var (x, y) = (Of(file, "X"), Of(file, "Y"));
+        var (real, imaginary) = new QuantumKernel(new()).States(x);
+        return new()
+        {
+            ["K_full_reps2"] = To(new QuantumKernel(new()).Gram(x, y)),
+            ["K_linear_reps2"] = To(new QuantumKernel(new() { Entanglement = "linear" }).Gram(x, y)),
+            ["K_full_reps1"] = To(new QuantumKernel(new() { Repetitions = 1 }).Gram(x, y)),
+            ["psi_full_reps2_re"] = To(real),
+            ["psi_full_reps2_im"] = To(imaginary),
+        };
+    }
+
+    public static Dictionary<string, GoldenArray> QuantumMaps(GoldenFile file)
+    {
+        using var scope = NewDisposeScope();
+        var (x, y) = (Of(file, "X"), Of(file, "Y"));
+        var (zz, z) = (new QuantumKernel(new() { Repetitions = file.Param<int>("reps") }), new QuantumKernel(new() { Map = "z", Repetitions = file.Param<int>("reps") }));
+        var (real, imaginary) = zz.States(x);
+        return new() { ["K_zz_xx"] = To(zz.Gram(x, x)), ["K_zz_xy"] = To(zz.Gram(x, y)), ["K_z_xx"] = To(z.Gram(x, x)), ["K_z_xy"] = To(z.Gram(x, y)), ["psi_zz_x_re"] = To(real), ["psi_zz_x_im"] = To(imaginary) };
+    }
+
+    public static Dictionary<string, GoldenArray> PsdProjection(GoldenFile file)
+    {
+        using var scope = NewDisposeScope();
+        return new() { ["A_psd"] = To(PositiveSolve.Nearest(Of(file, "A"), out _)) };
+    }
+
+    public static Dictionary<string, GoldenArray> ProKerLogits(GoldenFile file)
+    {
+        using var scope = NewDisposeScope();
+        var (x, names) = (Of(file, "X"), Of(file, "T"));
+        double beta = file.Param<double>("beta"), lambda = file.Param<double>("lmbda");
+        var method = new ProKer(new() { Beta = beta, Lambda = lambda });
+        var rows = new TrainingRows(x, [.. file.Input("labels").Integers.Select(l => (int)l)], file.Param<int>("classes")) { Names = names };
+        var gram = new ProKer.Sphere(beta).Gram(x, x);
+        using var fitted = method.Fit(rows);
+        return new() { ["K"] = To(gram), ["alpha"] = To(method.Alpha(gram, rows.OneHot() - x.mm(names.t()), lambda, out _)), ["logits"] = To(fitted.Scores(Of(file, "X_test"))) };
+    }
+
+    private static Tensor Of(GoldenFile file, string name) => tensor(file.Input(name).Doubles, [.. file.Input(name).Shape.Select(s => (long)s)]);
+
+    private static GoldenArray To(Tensor x) => GoldenArray.Float64([.. x.shape.Select(s => (int)s)], x.contiguous().data<double>().ToArray());
+}
