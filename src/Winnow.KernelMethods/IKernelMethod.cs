@@ -66,7 +66,7 @@ public sealed class TrainingRows
         double[] values = new double[(long)Labels.Count * Classes];
         for (int i = 0; i < Labels.Count; i++)
             values[(long)i * Classes + Labels[i]] = 1;
-        return tensor(values, [Labels.Count, Classes]);
+        return Aligned.Of(values, Labels.Count, Classes);
     }
 }
 

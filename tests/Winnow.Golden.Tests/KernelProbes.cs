@@ -92,6 +92,21 @@ internal static class KernelProbes
         return new() { ["K"] = To(gram), ["alpha"] = To(method.Alpha(gram, rows.OneHot() - x.mm(names.t()), lambda, out _)), ["logits"] = To(fitted.Scores(Of(file, "X_test"))) };
     }
 
+    public static Dictionary<string, GoldenArray> ReluFeatures(GoldenFile file)
+    {
+        using var scope = NewDisposeScope();
+        var (x, w, g) = (Of(file, "x"), Of(file, "W"), Of(file, "G"));
+        using Snnk plain = new(g), normalised = new(g, normalise: true), floor = new(g, -0.1);
+        return new() { ["phi_x"] = To(plain.Of(x)), ["phi_W"] = To(plain.Of(w)), ["out"] = To(plain.Of(x).mm(plain.Of(w).t())), ["phi_x_normalized"] = To(normalised.Of(x)), ["phi_x_c-0.1"] = To(floor.Of(x)) };
+    }
+
+    public static Dictionary<string, GoldenArray> CosineFeatures(GoldenFile file)
+    {
+        using var scope = NewDisposeScope();
+        var (real, imaginary, psi) = Snnk.CosineFeatures(Of(file, "x"), Of(file, "W"), Of(file, "G"), Of(file, "xi"));
+        return new() { ["phi_x_re"] = To(real), ["phi_x_im"] = To(imaginary), ["psi_W_re"] = To(psi), ["out_re"] = To(real.mm(psi.t())), ["out_im"] = To(imaginary.mm(psi.t())) };
+    }
+
     private static Tensor Of(GoldenFile file, string name) => tensor(file.Input(name).Doubles, [.. file.Input(name).Shape.Select(s => (long)s)]);
 
     private static GoldenArray To(Tensor x) => GoldenArray.Float64([.. x.shape.Select(s => (int)s)], x.contiguous().data<double>().ToArray());

@@ -63,5 +63,7 @@ internal static class Probes
             ["quantum-kernel/z-and-zz"] = KernelProbes.QuantumMaps,
             ["quantum-kernel/psd-projection"] = KernelProbes.PsdProjection,
             ["proker/logits"] = KernelProbes.ProKerLogits,
+            ["snnk/relu-features"] = KernelProbes.ReluFeatures,
+            ["snnk/urf-cos"] = KernelProbes.CosineFeatures,
         };
 }

@@ -1,3 +1,4 @@
+using Winnow.Core;
 using static TorchSharp.torch;
 
 namespace Winnow.KernelMethods.Tests;
@@ -108,5 +109,44 @@ public sealed class BaselineTests
         using var tip = new TipAdapter(new() { Beta = 2, Weight = 0.5 }).Fit(rows, TestContext.Current.CancellationToken);
         var similar = (Cosine.Unit(asked).mm(Cosine.Unit(rows.X).t()) - 1).mul(2).exp();
         Rows.Close(expected + similar.mm(rows.OneHot()) * 0.5, tip.Scores(asked), 1e-12);
+    }
+
+    [Fact] // 20,000 features: the deviation of a product is below 0.01
+    public void Random_cosines_are_the_rbf_kernel_on_average_and_landmarks_know_it_exactly_among_themselves()
+    {
+        using var scope = NewDisposeScope();
+        var x = Rows.Normal(10, 4);
+        using var fourier = new RandomFourier(4, 20_000, 0.3, new SeededRandom(1, "fourier"));
+        Rows.Close(new Rbf(0.3).Gram(x, x), fourier.Of(x).mm(fourier.Of(x).t()), 0.05);
+        using var nystrom = new Nystrom(new Rbf(0.3), x);
+        Rows.Close(new Rbf(0.3).Gram(x, x), nystrom.Of(x).mm(nystrom.Of(x).t()), 1e-10);
+        using var some = new Nystrom(new Rbf(0.3), x.narrow(0, 0, 6));
+        var close = some.Of(x).mm(some.Of(x).t());
+        Rows.Close(new Rbf(0.3).Gram(x.narrow(0, 0, 6), x), close.narrow(0, 0, 6), 1e-10);
+        Assert.True(linalg.eigvalsh(new Rbf(0.3).Gram(x, x) - close)[0].item<double>() > -1e-10); // never more than the kernel
+    }
+
+    [Fact] // oracle: every row really left out
+    public void A_ridge_on_features_is_chosen_by_rows_left_out()
+    {
+        using var scope = NewDisposeScope();
+        var rows = Rows.Clusters(20, 3, 2, spread: 3);
+        var setup = new KernelSetup(purpose => new SeededRandom(7, purpose));
+        using var chosen = RandomFourier.Method(setup, new() { Features = 15 }).Fit(rows, TestContext.Current.CancellationToken);
+        double Left(double ridge)
+        {
+            using var map = new RandomFourier(3, 15, Rbf.Median(rows.X), setup.Random("fourier"));
+            var (z, y) = (map.Of(rows.X), rows.OneHot() - 0.5);
+            double size = z.square().sum().item<double>() / 20, sum = 0;
+            for (int i = 0; i < 20; i++)
+            {
+                var others = tensor(Enumerable.Range(0, 20).Where(j => j != i).Select(j => (long)j).ToArray());
+                var (a, b) = (z.index_select(0, others), y.index_select(0, others));
+                sum += (y[i] - z[i].unsqueeze(0).mm(PositiveSolve.Solve(a.t().mm(a) + eye(15, dtype: ScalarType.Float64) * (ridge * size), a.t().mm(b), out _)).squeeze(0)).square().sum().item<double>();
+            }
+            return sum;
+        }
+        double[] ridges = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1];
+        Assert.Equal(ridges.MinBy(Left), chosen.Report["ridge"]);
     }
 }

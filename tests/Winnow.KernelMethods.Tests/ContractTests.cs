@@ -34,7 +34,7 @@ public sealed class ContractTests : IDisposable
         Assert.All(scores, s => Assert.True(double.IsFinite(s)));
         Assert.Equal(scores, Scores(method, rows, asked));
         double[] alone = Scores(method, rows, asked.narrow(0, 4, 1));
-        Assert.All(scores.Skip(12).Take(3).Zip(alone), p => Assert.Equal(p.First, p.Second, 1e-9));
+        Assert.All(scores.Skip(12).Take(3).Zip(alone), p => Assert.Equal(p.First, p.Second, 1e-6)); // of a network float32
     }
 
     [Theory, MemberData(nameof(Methods))]

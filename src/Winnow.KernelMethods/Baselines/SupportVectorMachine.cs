@@ -128,7 +128,7 @@ public sealed class SupportVectorMachine(Func<Tensor, IReadOnlyList<IKernel>> ke
             double[] gram = kernel.Gram(rows, _x).data<double>().ToArray();
             long n = _x.shape[0];
             double[] scores = [.. Enumerable.Range(0, (int)rows.shape[0]).SelectMany(i => Votes(pairs, classes, row => gram[i * n + row]))];
-            return tensor(scores, [rows.shape[0], classes], dtype: ScalarType.Float64).MoveToOuterDisposeScope();
+            return Aligned.Of(scores, rows.shape[0], classes).MoveToOuterDisposeScope();
         }
 
         public void Dispose() => _x.Dispose();

@@ -119,7 +119,7 @@ public sealed class QuantumKernel(QuantumKernelOptions options, SeededRandom? ra
                 }
             }
         }
-        return (tensor(real, [n, size]), tensor(imaginary, [n, size]));
+        return (Aligned.Of(real, n, size), Aligned.Of(imaginary, n, size));
     }
 
     /// <summary>Hadamard gates on all qubits, without their factor: the fast Walsh–Hadamard transform.</summary>
@@ -151,7 +151,7 @@ public sealed class QuantumKernel(QuantumKernelOptions options, SeededRandom? ra
                 if (same)
                     values[j * m + i] = share;
             }
-        var counted = tensor(values, [n, m]);
+        var counted = Aligned.Of(values, n, m);
         return same ? PositiveSolve.Nearest(counted, out _) : counted;
     }
 
@@ -204,6 +204,6 @@ public sealed class QuantumKernel(QuantumKernelOptions options, SeededRandom? ra
 
         public Tensor Diagonal(Tensor x) => _kernel.Diagonal(x);
 
-        private Tensor Angles(Tensor x) => ((x - tensor(_mean)).mm(tensor(_axes, [_features, _qubits])) - tensor(_low)) / tensor(_range) * Math.PI;
+        private Tensor Angles(Tensor x) => ((x - Aligned.Of(_mean, _features)).mm(Aligned.Of(_axes, _features, _qubits)) - Aligned.Of(_low, _qubits)) / Aligned.Of(_range, _qubits) * Math.PI;
     }
 }

@@ -44,7 +44,7 @@ internal sealed record Problem(TrainingRows Train, Tensor X, int[] Labels, IRead
         var names = stack([.. Enumerable.Range(0, classes).Select(c =>
         {
             var mean = Cosine.Unit(Rows(data, [.. byClass[c].Skip(o.Shots)], scale).mean([0], keepdim: true));
-            var wrong = tensor(Enumerable.Range(0, (int)mean.shape[1]).Select(_ => noise.NextNormal()).ToArray()).unsqueeze(0);
+            var wrong = Aligned.Of([.. Enumerable.Range(0, (int)mean.shape[1]).Select(_ => noise.NextNormal())], 1, mean.shape[1]);
             return (mean + Cosine.Unit(wrong) * o.NameNoise).squeeze(0);
         })]).MoveToOuterDisposeScope();
         TrainingRows Made(int[] rows) => new(Rows(data, rows, scale).MoveToOuterDisposeScope(), LabelsOf(data, rows), classes);
@@ -66,7 +66,7 @@ internal sealed record Problem(TrainingRows Train, Tensor X, int[] Labels, IRead
         {
             const int some = 256;
             double[] angles = [.. Enumerable.Range(0, some * o.Qubits).Select(_ => 2 * Math.PI * (1 - source.NextDouble()))];
-            var (real, imaginary) = circuit.States(tensor(angles, [some, o.Qubits]));
+            var (real, imaginary) = circuit.States(Aligned.Of(angles, some, o.Qubits));
             double[] re = real.data<double>().ToArray(), im = imaginary.data<double>().ToArray();
             for (int i = 0; i < some; i++)
             {
@@ -84,7 +84,7 @@ internal sealed record Problem(TrainingRows Train, Tensor X, int[] Labels, IRead
         }
         if (found.Any(f => f.Count < wanted))
             throw InputException.At("task.gap", $"{found.Min(f => f.Count)} rows of a class beyond {o.Gap} among {MostDraws * 256:N0}", $"{wanted}", "Take a smaller gap, or fewer rows.");
-        Tensor Made(int first, int count) => tensor(found.SelectMany(f => f.Skip(first).Take(count)).SelectMany(x => x).ToArray(), [2 * count, o.Qubits]).MoveToOuterDisposeScope();
+        Tensor Made(int first, int count) => Aligned.Of([.. found.SelectMany(f => f.Skip(first).Take(count)).SelectMany(x => x)], 2 * count, o.Qubits).MoveToOuterDisposeScope();
         int[] Both(int count) => [.. Enumerable.Repeat(0, count), .. Enumerable.Repeat(1, count)];
         return new(new(Made(0, o.Rows), Both(o.Rows), 2), Made(o.Rows, o.Test), Both(o.Test), ["minus", "plus"]);
     }
@@ -130,6 +130,6 @@ internal sealed record Problem(TrainingRows Train, Tensor X, int[] Labels, IRead
         float[] values = new float[(long)rows.Length * data.Width];
         data.CopyRows(rows, values);
         scale.Apply(values);
-        return tensor(Array.ConvertAll(values, v => (double)v), [rows.Length, data.Width]);
+        return Aligned.Of(Array.ConvertAll(values, v => (double)v), rows.Length, data.Width);
     }
 }
