@@ -77,6 +77,9 @@ public sealed record Claim
     /// <summary>The task it is checked on.</summary>
     public required string Task { get; init; }
 
+    /// <summary>The data set by name, which its words name, too; null for the task's own.</summary>
+    public string? Data { get; init; }
+
     /// <summary>The metric compared.</summary>
     public required string Metric { get; init; }
 

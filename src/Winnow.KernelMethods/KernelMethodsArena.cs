@@ -38,6 +38,8 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "Ridge regression on similarities with some rows.", (s, o) => Nystrom.Method(s, o));
         Baseline<PerceptronOptions>("perceptron", "Perceptron", "Rumelhart, Hinton and Williams, Learning representations by back-propagating errors, Nature 323", 1986,
             "A network with one hidden layer, trained.", (s, o) => new Perceptron(s, o));
+        Baseline<RandomForestOptions>("random-forest", "Random forest", "Breiman, Random forests, Machine Learning 45", 2001,
+            "Averages trees that saw other rows and features.", (s, o) => new RandomForest(s, o));
         Baseline<NoKernelOptions>("zero-shot", "Names alone", "Radford et al., Learning transferable visual models from natural language supervision, ICML, arXiv 2103.00020", 2021,
             "The class whose name is nearest.", (_, _) => new ZeroShot(), needs: ["names"]);
         Baseline<TipAdapterOptions>("tip-adapter", "Tip-Adapter", "Zhang et al., Tip-Adapter: training-free adaption of CLIP for few-shot classification, ECCV, arXiv 2207.09519", 2022,
@@ -49,6 +51,8 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "The overlap of the states that a small circuit makes of two rows.", (s, o) => QuantumKernel.Method(s, o), QuantumKernel.Claims);
         Seed<ProKerOptions>("proker", "ProKeR", "Bendou, Ouasfi, Gripon and Boukhayma, ProKeR: a kernel perspective on few-shot adaptation of large vision-language models, CVPR, arXiv 2501.11175", 2025,
             "A kernel ridge on what the names of classes are wrong by.", (_, o) => new ProKer(o), ProKer.Claims, ["names"]);
+        Seed<ForestRcOptions>("forest-rc", "Rotated random forests", "Pande, Land use/land cover classification of fused Sentinel-1 and Sentinel-2 imageries using ensembles of random forests, arXiv 2312.10798", 2023,
+            "Averages forests that see the features turned each its own way.", (s, o) => new ForestRc(s, o), ForestRc.Claims);
         Seed<SnnkOptions>("snnk", "Scalable neural network kernels", "Sehanobish, Choromanski, Zhao, Dubey and Likhosherstov, Scalable neural network kernels, ICLR 2024, arXiv 2310.13225", 2023,
             "A network as a product of random features, whose weights are one linear system.", (s, o) => Snnk.Method(s, o), Snnk.Claims);
     }
@@ -126,6 +130,7 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
         {
             ["accuracy"] = problem.Labels.Zip(answers).Average(p => p.First == p.Second ? 1.0 : 0),
             ["macro_f1"] = KernelMethods.Metrics.MacroF1(answers, problem.Labels, problem.Names.Count),
+            ["kappa"] = KernelMethods.Metrics.Kappa(KernelMethods.Metrics.Table(answers, problem.Labels, problem.Names.Count)),
             ["fit_ms"] = fit,
             ["predict_us"] = asked / problem.Labels.Length,
             ["jitter"] = fitted.Report.GetValueOrDefault("jitter"),

@@ -9,6 +9,7 @@ internal static class Metrics
     [
         new("accuracy", "right answers", "fraction", Better.Higher, "share of the rows asked for whose likeliest class is theirs"),
         new("macro_f1", "mean F1", "fraction", Better.Higher, "mean over classes of 2 right / (answered + there)"),
+        new("kappa", "kappa", "fraction", Better.Higher, "Cohen's κ = (N Σ right − Σ answered · there) / (N² − Σ answered · there): 0 for answers without regard to the row, 1 for right ones"),
         new("fit_ms", "time to learn", "ms", Better.Lower, "milliseconds from rows to what answers, choosing of options included"),
         new("predict_us", "time of an answer", "µs", Better.Lower, "microseconds a row, all asked for at once"),
         new("jitter", "jitter", "fraction", Better.Lower, "what had to be added to the diagonal of the Gram matrix to solve with it; 0 as a rule"),
@@ -26,4 +27,37 @@ internal static class Metrics
         }
         return Enumerable.Range(0, classes).Where(c => answered[c] + there[c] > 0).Average(c => 2.0 * right[c] / (answered[c] + there[c]));
     }
+
+    /// <summary>Cohen's kappa of a table of answers [there, answered]; 1 where all are right, even of one class.</summary>
+    public static double Kappa(long[,] table)
+    {
+        double all = 0, right = 0, chance = 0;
+        int classes = table.GetLength(0);
+        for (int i = 0; i < classes; i++)
+            for (int j = 0; j < classes; j++)
+                all += table[i, j];
+        for (int c = 0; c < classes; c++)
+            (right, chance) = (right + table[c, c], chance + There(table, c) * Answered(table, c));
+        return right == all ? 1 : (all * right - chance) / (all * all - chance);
+    }
+
+    /// <summary>The kappa of each class: <c>(N right − there · answered) / (N there − there · answered)</c>; not a number of a class that is not there.</summary>
+    public static double[] ConditionalKappa(long[,] table)
+    {
+        double all = table.Cast<long>().Sum();
+        return [.. Enumerable.Range(0, table.GetLength(0)).Select(c => (all * table[c, c] - There(table, c) * Answered(table, c)) / (all * There(table, c) - There(table, c) * Answered(table, c)))];
+    }
+
+    /// <summary>How often each class was answered where each was there.</summary>
+    public static long[,] Table(IReadOnlyList<int> answers, IReadOnlyList<int> labels, int classes)
+    {
+        long[,] table = new long[classes, classes];
+        for (int i = 0; i < labels.Count; i++)
+            table[labels[i], answers[i]]++;
+        return table;
+    }
+
+    private static double There(long[,] table, int c) => Enumerable.Range(0, table.GetLength(0)).Sum(j => (double)table[c, j]);
+
+    private static double Answered(long[,] table, int c) => Enumerable.Range(0, table.GetLength(0)).Sum(i => (double)table[i, c]);
 }

@@ -107,6 +107,35 @@ internal static class KernelProbes
         return new() { ["phi_x_re"] = To(real), ["phi_x_im"] = To(imaginary), ["psi_W_re"] = To(psi), ["out_re"] = To(real.mm(psi.t())), ["out_im"] = To(imaginary.mm(psi.t())) };
     }
 
+    public static Dictionary<string, GoldenArray> KappaPcaVote(GoldenFile file)
+    {
+        using var scope = NewDisposeScope();
+        int classes = file.Param<int>("classes");
+        var table = Metrics.Table([.. file.Input("pred").Integers.Select(p => (int)p)], [.. file.Input("y").Integers.Select(y => (int)y)], classes);
+        var x = Of(file, "X");
+        var loadings = ForestRc.Loadings(x, out var variances);
+        var turned = (x - x.mean([0], keepdim: true)).mm(loadings);
+        int voters = file.Input("votes").Shape[1];
+        return new()
+        {
+            ["kappa"] = GoldenArray.Float64([1], [Metrics.Kappa(table)]),
+            ["confusion"] = GoldenArray.Int64([classes, classes], [.. table.Cast<long>()]),
+            ["cond_kappa"] = GoldenArray.Float64([classes], Metrics.ConditionalKappa(table)),
+            ["R_abs"] = To(loadings.abs()),
+            ["explained_variance"] = To(variances),
+            ["majority"] = GoldenArray.Int64([(int)x.shape[0]], [.. file.Input("votes").Integers.Chunk(voters).Select(v => (long)ForestRc.Majority([.. v.Select(c => (int)c)], classes))]),
+            ["XR_gram"] = To(turned.mm(turned.t())),
+        };
+    }
+
+    public static Dictionary<string, GoldenArray> Fusion(GoldenFile file)
+    {
+        using var scope = NewDisposeScope();
+        var texture = Of(file, "texture");
+        var (fused, fit) = ForestRc.Fuse(Of(file, "optical"), texture, Of(file, "optical_interp"), texture, file.Param<double>("lambda"));
+        return new() { ["alpha"] = GoldenArray.Float64([], [fit.Alpha]), ["beta"] = To(fit.Beta), ["s"] = GoldenArray.Float64([], [fit.Residual]), ["cov"] = To(fit.Covariance), ["fused"] = To(fused) };
+    }
+
     private static Tensor Of(GoldenFile file, string name) => tensor(file.Input(name).Doubles, [.. file.Input(name).Shape.Select(s => (long)s)]);
 
     private static GoldenArray To(Tensor x) => GoldenArray.Float64([.. x.shape.Select(s => (int)s)], x.contiguous().data<double>().ToArray());
