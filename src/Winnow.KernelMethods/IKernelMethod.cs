@@ -3,8 +3,13 @@ using static TorchSharp.torch;
 
 namespace Winnow.KernelMethods;
 
-/// <summary>The interface of the arena: learns from rows with labels what to say of others. Keeps nothing of one call for the next.</summary>
+/// <summary>The interface of the arena: what stands in its catalogue is an <see cref="IClassifier"/> of rows or an <see cref="IGraphClusterer"/> of nodes. Keeps nothing of one call for the next.</summary>
 public interface IKernelMethod
+{
+}
+
+/// <summary>Learns from rows with labels what to say of others.</summary>
+public interface IClassifier : IKernelMethod
 {
     /// <summary>Learns.</summary>
     /// <param name="rows">What there is to learn from.</param>

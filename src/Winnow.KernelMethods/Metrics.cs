@@ -15,6 +15,14 @@ internal static class Metrics
         new("jitter", "jitter", "fraction", Better.Lower, "what had to be added to the diagonal of the Gram matrix to solve with it; 0 as a rule"),
     ];
 
+    public static IReadOnlyList<MetricCard> OfGraphs { get; } =
+    [
+        new("ari", "adjusted Rand", "score", Better.Higher, "adjusted Rand index of the groups and the true ones: 1 for the same, 0 on average for independent ones"),
+        new("best_ari", "at the best strength", "score", Better.Higher, "the largest adjusted Rand index among the strengths tried, chosen by the truth as papers report it"),
+        new("modularity", "modularity", "score", Better.Higher, "weight within groups beyond what degrees would give at random, as a share of all"),
+        new("fit_ms", "time to group", "ms", Better.Lower, "milliseconds from graph to groups, all strengths together"),
+    ];
+
     /// <summary>The mean over classes of 2 · right / (answered + there); a class that is neither is left out.</summary>
     public static double MacroF1(IReadOnlyList<int> answers, IReadOnlyList<int> labels, int classes)
     {

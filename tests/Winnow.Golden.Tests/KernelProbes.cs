@@ -136,6 +136,52 @@ internal static class KernelProbes
         return new() { ["alpha"] = GoldenArray.Float64([], [fit.Alpha]), ["beta"] = To(fit.Beta), ["s"] = GoldenArray.Float64([], [fit.Residual]), ["cov"] = To(fit.Covariance), ["fused"] = To(fused) };
     }
 
+    public static Dictionary<string, GoldenArray> Measures(GoldenFile file)
+    {
+        using var scope = NewDisposeScope();
+        using var graph = new Graph(Of(file, "A"));
+        double walk = file.Param<double>("walk_fraction"), place = file.Param<double>("frac_param"), alpha = file.Param<double>("sct_alpha"), beta = file.Param<double>("rsp_beta");
+        Tensor K(string measure, double g) => Proximity.Of(graph, measure, Proximity.Strength(graph, measure, g));
+        var made = new Dictionary<string, GoldenArray>
+        {
+            ["rho"] = GoldenArray.Float64([1], [Proximity.Radius(graph)]),
+            ["t_walk"] = GoldenArray.Float64([1], [Proximity.Strength(graph, "walk", walk)]),
+            ["t_frac"] = GoldenArray.Float64([1], [Proximity.Strength(graph, "forest", place)]),
+            ["K_walk"] = To(K("walk", walk)),
+            ["K_logwalk"] = To(Proximity.Log(K("walk", walk))!),
+            ["D_logwalk"] = To(Proximity.Distance(Proximity.Log(K("walk", walk))!)),
+            ["K_ct"] = To(Proximity.CommuteTime(graph)),
+            ["D_ct"] = To(Proximity.CommuteDistance(graph)),
+            ["K_sct"] = To(Proximity.Sigmoid(Proximity.CommuteTime(graph), alpha)),
+            ["K_scct"] = To(Proximity.Sigmoid(Proximity.CorrectedCommuteTime(graph), alpha)),
+        };
+        foreach (var (name, measure) in new[] { ("for", "forest"), ("comm", "communicability"), ("heat", "heat") })
+        {
+            var plain = K(measure, place);
+            var log = Proximity.Log(plain)!;
+            Tensor D(Tensor k) => measure == "communicability" ? Proximity.Distance(k).clamp_min(0).sqrt() : Proximity.Distance(k);
+            (made[$"K_{name}"], made[$"K_log{name}"], made[$"D_{name}"], made[$"D_log{name}"]) = (To(plain), To(log), To(D(plain)), To(D(log)));
+        }
+        var (cost, energy) = Proximity.Randomised(graph, beta);
+        (made["D_rsp"], made["D_fe"], made["K_fe"]) = (To(cost), To(energy), To(Proximity.FromDistance(energy)));
+        return made;
+    }
+
+    public static Dictionary<string, GoldenArray> KarateWard(GoldenFile file)
+    {
+        using var scope = NewDisposeScope();
+        using var graph = new Graph(Of(file, "A"));
+        int[] club = [.. file.Input("club").Integers.Select(c => (int)c)];
+        var made = new Dictionary<string, GoldenArray>();
+        foreach (var (name, measure) in new[] { ("comm", "communicability"), ("for", "forest"), ("walk", "walk") })
+        {
+            var found = new LogProximity(new(_ => throw new InvalidOperationException()), new() { Measure = measure, Strength = file.Param<double>($"log{name}_frac") }).Group(graph, 2);
+            made[$"ward_log{name}"] = GoldenArray.Int64([graph.Nodes], [.. found.Labels.Select(l => (long)l)]);
+            made[$"ari_log{name}"] = GoldenArray.Float64([1], [KernelClusters.AdjustedRand(found.Labels, club)]);
+        }
+        return made;
+    }
+
     private static Tensor Of(GoldenFile file, string name) => tensor(file.Input(name).Doubles, [.. file.Input(name).Shape.Select(s => (long)s)]);
 
     private static GoldenArray To(Tensor x) => GoldenArray.Float64([.. x.shape.Select(s => (int)s)], x.contiguous().data<double>().ToArray());

@@ -64,6 +64,8 @@ internal static class Probes
             ["quantum-kernel/psd-projection"] = KernelProbes.PsdProjection,
             ["proker/logits"] = KernelProbes.ProKerLogits,
             ["snnk/relu-features"] = KernelProbes.ReluFeatures,
+            ["log-proximity/measures"] = KernelProbes.Measures,
+            ["log-proximity/karate-ward"] = KernelProbes.KarateWard,
             ["forest-rc/kappa-pca-vote"] = KernelProbes.KappaPcaVote,
             ["forest-rc/bayesian-fusion"] = KernelProbes.Fusion,
             ["snnk/urf-cos"] = KernelProbes.CosineFeatures,

@@ -11,7 +11,7 @@ namespace Winnow.KernelMethods;
 /// </summary>
 /// <param name="features">Makes, from the rows learned from, what makes features of any rows.</param>
 /// <param name="ridge">The ridge; 0 for chosen.</param>
-public sealed class FeatureRidge(Func<Tensor, IFeatures> features, double ridge) : IKernelMethod
+public sealed class FeatureRidge(Func<Tensor, IFeatures> features, double ridge) : IClassifier
 {
     private static readonly double[] Ridges = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1];
 
@@ -103,7 +103,7 @@ public sealed class RandomFourier : IFeatures
     }
 
     /// <summary>As a method.</summary>
-    internal static IKernelMethod Method(KernelSetup setup, RandomFourierOptions o) =>
+    internal static IClassifier Method(KernelSetup setup, RandomFourierOptions o) =>
         new FeatureRidge(x => new RandomFourier((int)x.shape[1], o.Features, o.Gamma * Rbf.Median(x), setup.Random("fourier")), o.Ridge);
 
     /// <inheritdoc/>
@@ -151,7 +151,7 @@ public sealed class Nystrom : IFeatures
     }
 
     /// <summary>As a method.</summary>
-    internal static IKernelMethod Method(KernelSetup setup, NystromOptions o) => new FeatureRidge(x =>
+    internal static IClassifier Method(KernelSetup setup, NystromOptions o) => new FeatureRidge(x =>
     {
         long[] order = [.. Enumerable.Range(0, (int)x.shape[0]).Select(i => (long)i)];
         setup.Random("landmarks").Shuffle(order);

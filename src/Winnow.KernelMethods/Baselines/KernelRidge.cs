@@ -32,7 +32,7 @@ public sealed record KernelRidgeOptions : RidgeOptions
 /// </summary>
 /// <param name="kernels">Kernels for some rows, from which one is chosen.</param>
 /// <param name="options">The ridge.</param>
-public sealed class KernelRidge(Func<Tensor, IReadOnlyList<IKernel>> kernels, RidgeOptions options) : IKernelMethod
+public sealed class KernelRidge(Func<Tensor, IReadOnlyList<IKernel>> kernels, RidgeOptions options) : IClassifier
 {
     private static readonly double[] Ridges = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1], Widths = [0.25, 0.5, 1, 2, 4];
     private const int MostTried = 1000;

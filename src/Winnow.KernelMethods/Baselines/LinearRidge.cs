@@ -1,7 +1,7 @@
 namespace Winnow.KernelMethods;
 
 /// <summary>Ridge regression on ones and zeros of the rows themselves, with an intercept: <see cref="KernelRidge"/> with <c>⟨x, y⟩ / d + 1</c>. Cost O(n³ / 3).</summary>
-public sealed class LinearRidge(RidgeOptions options) : IKernelMethod
+public sealed class LinearRidge(RidgeOptions options) : IClassifier
 {
     /// <inheritdoc/>
     public IFitted Fit(TrainingRows rows, CancellationToken cancellation = default)

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Winnow.KernelMethods;
 
 /// <summary>Learns nothing: the class whose name is nearest in angle (Radford et al. 2021). Cost O(classes · d) a row.</summary>
-public sealed class ZeroShot : IKernelMethod
+public sealed class ZeroShot : IClassifier
 {
     /// <inheritdoc/>
     public IFitted Fit(TrainingRows rows, CancellationToken cancellation = default)
@@ -32,7 +32,7 @@ public sealed record TipAdapterOptions
 /// Tip-Adapter (Zhang et al., Tip-Adapter: training-free adaption of CLIP for few-shot classification, ECCV 2022): the names, and a sum of one-hot labels weighted by similarity:
 /// <c>x Tᵀ + a · exp(−β(1 − x Sᵀ)) L</c>. Cost O(n (d + classes)) a row.
 /// </summary>
-public sealed class TipAdapter(TipAdapterOptions options) : IKernelMethod
+public sealed class TipAdapter(TipAdapterOptions options) : IClassifier
 {
     private static readonly double[] Betas = [0.5, 1, 2, 3, 5, 8, 12], Weights = [0.01, 0.03, 0.1, 0.3, 1, 3];
 

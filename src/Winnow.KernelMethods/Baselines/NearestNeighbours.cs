@@ -13,7 +13,7 @@ public sealed record NearestNeighboursOptions
 }
 
 /// <summary>The nearest rows vote (Cover and Hart 1967): scores are shares of votes, and ties go to the nearest of them. Cost O(n d) a row; memory all rows.</summary>
-public sealed class NearestNeighbours(NearestNeighboursOptions options) : IKernelMethod
+public sealed class NearestNeighbours(NearestNeighboursOptions options) : IClassifier
 {
     /// <inheritdoc/>
     public IFitted Fit(TrainingRows rows, CancellationToken cancellation = default)

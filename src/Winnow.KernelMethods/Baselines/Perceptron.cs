@@ -28,7 +28,7 @@ public sealed record PerceptronOptions
 /// <summary>A network with one hidden layer of ReLU units, trained by Adam on the cross-entropy (Rumelhart, Hinton and Williams 1986; Kingma and Ba 2015), in float32. Cost O(epochs · n · hidden · (d + classes)).</summary>
 /// <param name="setup">Draws the first weights and the order.</param>
 /// <param name="options">How.</param>
-public sealed class Perceptron(KernelSetup setup, PerceptronOptions options) : IKernelMethod
+public sealed class Perceptron(KernelSetup setup, PerceptronOptions options) : IClassifier
 {
     /// <inheritdoc/>
     public IFitted Fit(TrainingRows rows, CancellationToken cancellation = default)

@@ -18,7 +18,7 @@ public sealed record RandomForestOptions
 /// </summary>
 /// <param name="setup">Draws rows and features.</param>
 /// <param name="options">How many.</param>
-public sealed class RandomForest(KernelSetup setup, RandomForestOptions options) : IKernelMethod
+public sealed class RandomForest(KernelSetup setup, RandomForestOptions options) : IClassifier
 {
     /// <inheritdoc/>
     public IFitted Fit(TrainingRows rows, CancellationToken cancellation = default)

@@ -24,7 +24,7 @@ public sealed record SvmOptions
 /// <param name="kernels">Kernels for some rows, from which one is chosen.</param>
 /// <param name="bounds">Values of C, from which one is chosen.</param>
 /// <param name="random">Draws the folds.</param>
-public sealed class SupportVectorMachine(Func<Tensor, IReadOnlyList<IKernel>> kernels, IReadOnlyList<double> bounds, SeededRandom random) : IKernelMethod
+public sealed class SupportVectorMachine(Func<Tensor, IReadOnlyList<IKernel>> kernels, IReadOnlyList<double> bounds, SeededRandom random) : IClassifier
 {
     private const int Folds = 3;
     private readonly ulong _seed = (ulong)random.NextInt64();

@@ -38,7 +38,7 @@ public sealed record ForestRcOptions
 /// </summary>
 /// <param name="setup">Draws rotations, rows and features.</param>
 /// <param name="options">How.</param>
-public sealed class ForestRc(KernelSetup setup, ForestRcOptions options) : IKernelMethod
+public sealed class ForestRc(KernelSetup setup, ForestRcOptions options) : IClassifier
 {
     private const double Sparse = 3, Subsample = 0.75;
 

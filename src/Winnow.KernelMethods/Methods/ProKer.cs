@@ -27,7 +27,7 @@ public sealed record ProKerOptions
 /// <para>f₀(x) = T x with unit rows T of the names; k(x, y) = exp(−β(1 − ⟨x, y⟩)); residuals R = L − S Tᵀ of the one-hot labels L of the unit rows S. The objective Σ ‖f(sᵢ) − lᵢ‖² + λ ‖f − f₀‖² has the minimiser
 /// f₀ + k (K + λI)⁻¹ R; the released code adds k (K/λ + I)⁻¹ R, which is λ times that: λ is there a ridge and a damping in one. Cost O(n³ / 3 + n² classes); memory 8 n² bytes.</para>
 /// </summary>
-public sealed class ProKer(ProKerOptions options) : IKernelMethod
+public sealed class ProKer(ProKerOptions options) : IClassifier
 {
     private static readonly double[] Betas = [0.5, 1, 2, 3, 5], Lambdas = [0.001, 0.01, 0.03, 0.1, 0.3, 1, 3];
 

@@ -56,7 +56,7 @@ public sealed class QuantumKernel(QuantumKernelOptions options, SeededRandom? ra
     ];
 
     /// <summary>As a method: with a support vector machine.</summary>
-    internal static IKernelMethod Method(KernelSetup setup, QuantumKernelOptions options) =>
+    internal static IClassifier Method(KernelSetup setup, QuantumKernelOptions options) =>
         new SupportVectorMachine(x => [options.Qubits > 0 || x.shape[1] > MostQubits ? new OnAngles(x, options.Qubits > 0 ? options : options with { Qubits = Usual }, setup.Random("shots")) : new QuantumKernel(options, setup.Random("shots"))], options.C > 0 ? [options.C] : [1, 10, 100], setup.Random("svm-folds"));
 
     /// <inheritdoc/>

@@ -54,3 +54,27 @@ public sealed record AdHocOptions
     [Range(0.0, 0.9), Description("least size of the expectation whose sign is the class")]
     public double Gap { get; init; } = 0.3;
 }
+
+/// <summary>Options of the task <c>graph</c>.</summary>
+public sealed record GraphOptions
+{
+    /// <summary>Groups.</summary>
+    [Range(0, 10_000), Description("groups to find; 0: as many as there are")]
+    public int Groups { get; init; }
+
+    /// <summary>Groups of a made graph.</summary>
+    [Range(2, 1000), Description("of a made graph: groups")]
+    public int Made { get; init; } = 2;
+
+    /// <summary>Nodes of each.</summary>
+    [Range(2, 10_000), Description("of a made graph: nodes of each group")]
+    public int Nodes { get; init; } = 25;
+
+    /// <summary>Edges inside.</summary>
+    [Range(0.0, 1.0), Description("of a made graph: how likely two nodes of a group have an edge")]
+    public double Inside { get; init; } = 0.3;
+
+    /// <summary>Edges across.</summary>
+    [Range(0.0, 1.0), Description("of a made graph: how likely two nodes of different groups have one")]
+    public double Across { get; init; } = 0.1;
+}
