@@ -52,8 +52,8 @@ public sealed class LedgerTests
             Assert.Equal(row.Seeds.Count, row.Baseline.Values.Count);
             double[] d = [.. row.Method.Values.Zip(row.Baseline.Values, (m, b) => (row.Better == Better.Higher ? m - row.BaselineFactor * b : row.BaselineFactor * b - m))];
             double mean = d.Average(), error = Math.Sqrt(d.Sum(x => (x - mean) * (x - mean)) / (d.Length - 1) / d.Length);
-            // 2.776445 is the 97.5% point of Student's t with 4 degrees of freedom
-            double low = d.Length == 5 ? mean - 2.776445 * error : throw new InvalidOperationException("the table of t has only 4 degrees of freedom");
+            // the 97.5% points of Student's t with 4 and 9 degrees of freedom
+            double low = mean - error * (d.Length switch { 5 => 2.776445, 10 => 2.262157, _ => throw new InvalidOperationException("the table of t has only 4 and 9 degrees of freedom") });
             bool above = low > Math.Min(0, row.Margin) || (error == 0 && mean >= Math.Min(0, row.Margin));
             Assert.Equal(!above ? "not at this scale" : mean >= row.Margin ? "confirmed" : "partly", (string)json!["verdict"]!);
             Assert.Equal((string)json!["verdict"]!, row.Verdict);
