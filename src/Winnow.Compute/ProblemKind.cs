@@ -59,7 +59,7 @@ internal sealed class ProblemKind<TProblem, TAnswer, TOptions> : IProblemKind wh
                 : Data(new(source, reading, cancellation), (TOptions)options);
         // the options are the content: another size is another problem
         string content = JsonSerializer.Serialize((TOptions)options, WinnowJson.Options);
-        return new(new("generated", Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(content))), reading), "Generated from the seed", Text((TOptions)options), null);
+        return new(new("generated", DataRef.HashOf(content), reading), "Generated from the seed", Text((TOptions)options), null);
     }
 
     public CostEstimate? Predict(IComputeMethod method, ProblemOptions options, SeededRandom random) =>
@@ -70,8 +70,8 @@ internal sealed class ProblemKind<TProblem, TAnswer, TOptions> : IProblemKind wh
         if (method is not IComputeMethod<TProblem, TAnswer> fitting)
             throw new ArgumentException($"'{trial.Method}' does not solve problems of '{Task.Id}'.", nameof(method));
         string? source = trial.Data.Source == "generated" ? null : trial.Data.Source;
-        if (source is not null && Inspect(source, options, trial.Data.Reading, context.Cancellation).Reference.Hash is var hash && hash != trial.Data.Hash)
-            throw InputException.At(source, $"content {hash[..12]}", $"the content the study was planned with, {trial.Data.Hash[..12]}", "The file changed: start the study anew.");
+        if (source is not null)
+            trial.Data.Require(Inspect(source, options, trial.Data.Reading, context.Cancellation).Reference.Hash);
         var problem = Make(new(source, trial.Data.Reading, context.Cancellation), (TOptions)options, context.Random("problem"));
         return new(Protocol.Measure(fitting, problem, Reference, Error, (TOptions)options, trial.Threads, context, clock));
     }

@@ -168,8 +168,7 @@ public sealed class ContinualArena : Arena<LearnerSetup, IContinualLearner>
     {
         object options = this.Task(trial.Task).Options.Bind(trial.TaskOptions, "task");
         var data = DataSources.Open(trial.Data.Source, trial.Data.Reading, context.Cancellation);
-        if (data.Hash != trial.Data.Hash)
-            throw InputException.At(trial.Data.Source, $"content {data.Hash[..12]}", $"the content the study was planned with, {trial.Data.Hash[..12]}", "The file changed: start the study anew.");
+        trial.Data.Require(data.Hash);
         using var prepared = PreparedStream.Make(data, trial.Task, options, context);
         using var learner = Create(trial.Method, trial.Options, prepared.Setup);
         var result = Protocol.Run(learner, prepared, context);

@@ -11,7 +11,21 @@ namespace Winnow.Core;
 /// <param name="Source">Name of a data set, or an absolute path.</param>
 /// <param name="Hash">SHA-256 of the content, in hex; a trial refuses data that changed since.</param>
 /// <param name="Reading">How the file is read.</param>
-public sealed record DataRef(string Source, string Hash, DataReading Reading);
+public sealed record DataRef(string Source, string Hash, DataReading Reading)
+{
+    /// <summary>SHA-256 of a text, in hex.</summary>
+    public static string HashOf(string content) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(content)));
+
+    /// <summary>Refuses another content than that with which the study was planned.</summary>
+    /// <param name="hash">SHA-256 of what is there now.</param>
+    /// <exception cref="InputException">It is another.</exception>
+    public void Require(string hash)
+    {
+        ArgumentNullException.ThrowIfNull(hash);
+        if (hash != Hash)
+            throw InputException.At(Source, $"content {hash[..12]}", $"the content the study was planned with, {Hash[..12]}", "The file changed: start the study anew.");
+    }
+}
 
 /// <summary>What a trial may use at most; enforced by the parent process.</summary>
 /// <param name="Seconds">Wall time.</param>
@@ -34,7 +48,7 @@ public sealed record Trial(string Arena, string Task, JsonObject TaskOptions, st
     [JsonIgnore]
     public string Key => field ??= Hash(JsonSerializer.Serialize(this with { Data = Data with { Source = Path.GetFileName(Data.Source) } }, WinnowJson.Options));
 
-    internal static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)))[..32];
+    internal static string Hash(string text) => DataRef.HashOf(text)[..32];
 }
 
 /// <summary>What a trial found: its final metrics and its account.</summary>

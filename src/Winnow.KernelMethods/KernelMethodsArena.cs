@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json.Nodes;
 using Winnow.Core;
 using Winnow.Data;
@@ -90,7 +88,7 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
     {
         ArgumentNullException.ThrowIfNull(task);
         if (taskOptions is AdHocOptions made)
-            return source is null ? new(new("made", HashOf(task.Options.Canonical(made).ToJsonString()), reading), "Made by a circuit", $"{made.Qubits} angles, {made.Rows} rows of each of two classes, {made.Test} to test on", null)
+            return source is null ? new(new("made", DataRef.HashOf(task.Options.Canonical(made).ToJsonString()), reading), "Made by a circuit", $"{made.Qubits} angles, {made.Rows} rows of each of two classes, {made.Test} to test on", null)
                 : throw InputException.At("--data", $"'{source}'", "none: this task makes its rows", "Leave it out, or choose --task classify.");
         if (taskOptions is GraphOptions graph)
             return InspectGraph(source, task, graph, reading);
@@ -149,16 +147,16 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
     private static DataSummary InspectGraph(string? source, TaskCard task, GraphOptions o, DataReading reading)
     {
         if (source is null)
-            return new(new("made", HashOf(task.Options.Canonical(o).ToJsonString()), reading), "A made graph", $"{o.Made} groups of {o.Nodes} nodes", null);
+            return new(new("made", DataRef.HashOf(task.Options.Canonical(o).ToJsonString()), reading), "A made graph", $"{o.Made} groups of {o.Nodes} nodes", null);
         string path = Path.GetFullPath(source);
         var file = GraphProblem.Read(path);
-        return new(new(path, HashOf(File.ReadAllText(path)), reading), Path.GetFileName(path), $"GML: {file.Names.Count:N0} nodes, {file.Edges.Count:N0} edges, {file.Values!.Distinct().Count()} groups", null);
+        return new(new(path, DataRef.HashOf(File.ReadAllText(path)), reading), Path.GetFileName(path), $"GML: {file.Names.Count:N0} nodes, {file.Edges.Count:N0} edges, {file.Values!.Distinct().Count()} groups", null);
     }
 
     private TrialResult RunGraph(Trial trial, GraphOptions o, TrialContext context)
     {
-        if (trial.Data.Source != "made" && HashOf(File.ReadAllText(trial.Data.Source)) != trial.Data.Hash)
-            throw InputException.At(trial.Data.Source, "another content", "that with which the study was planned", "The file changed: start the study anew.");
+        if (trial.Data.Source != "made")
+            trial.Data.Require(DataRef.HashOf(File.ReadAllText(trial.Data.Source)));
         var problem = trial.Data.Source == "made" ? GraphProblem.Of(o, context.Random("graph")) : GraphProblem.Of(trial.Data.Source);
         using var graph = problem.Graph;
         int groups = problem.Groups(o);
@@ -176,8 +174,6 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             ["fit_ms"] = _clock.GetElapsedTime(start).TotalMilliseconds,
         });
     }
-
-    private static string HashOf(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 
     /// <summary>Builds a method of the catalogue.</summary>
     /// <param name="id">Its id.</param>
@@ -251,8 +247,8 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
     private static LabelledData Opened(Trial trial, CancellationToken cancellation)
     {
         var data = DataSources.Open(trial.Data.Source, trial.Data.Reading, cancellation);
-        return data.Hash == trial.Data.Hash ? data
-            : throw InputException.At(trial.Data.Source, $"content {data.Hash[..12]}", $"the content the study was planned with, {trial.Data.Hash[..12]}", "The file changed: start the study anew.");
+        trial.Data.Require(data.Hash);
+        return data;
     }
 
     private void Baseline<TOptions>(string id, string title, string paper, int year, string summary, Func<KernelSetup, TOptions, IKernelMethod> create, IReadOnlyList<string>? needs = null) where TOptions : class, new() =>

@@ -37,6 +37,8 @@ internal static class KvProtocol
         var (weights, tokenizer) = KvTexts.Model(o, context.Random, recall, cancellation);
         using var _ = weights;
         string? file = trial.Data.Source == "generated" ? null : trial.Data.Source;
+        if (file is not null)
+            trial.Data.Require(KvTexts.Inspect(file, o, trial.Data.Reading, recall, cancellation).Reference.Hash);
         var (talks, calibration) = Conversations.Of(o, policy.Stages.OfType<IPrepared>().Any(), file, weights, tokenizer, context.Random, cancellation);
         context.Progress(0.2, "preparing");
         policy.Prepare(weights, calibration, cancellation);

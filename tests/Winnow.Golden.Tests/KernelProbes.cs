@@ -113,7 +113,7 @@ internal static class KernelProbes
         int classes = file.Param<int>("classes");
         var table = Metrics.Table([.. file.Input("pred").Integers.Select(p => (int)p)], [.. file.Input("y").Integers.Select(y => (int)y)], classes);
         var x = Of(file, "X");
-        var loadings = ForestRc.Loadings(x, out var variances);
+        var loadings = PrincipalAxes.Of(x, out var variances);
         var turned = (x - x.mean([0], keepdim: true)).mm(loadings);
         int voters = file.Input("votes").Shape[1];
         return new()

@@ -88,6 +88,9 @@ public sealed class ContractTests : IDisposable
         Assert.Contains("row 7, column 3", Assert.Throws<InputException>(() => new TrainingRows(bad, rows.Labels, 3)).Message);
         using var fitted = ((IClassifier)Arena.Build(method)).Fit(rows, TestContext.Current.CancellationToken);
         Assert.Contains("row 7, column 3", Assert.Throws<InputException>(() => fitted.Scores(bad)).Message);
+        using var stop = new CancellationTokenSource();
+        stop.Cancel();
+        Assert.ThrowsAny<OperationCanceledException>(() => ((IClassifier)Arena.Build(method)).Fit(rows, stop.Token));
     }
 
     [Fact]

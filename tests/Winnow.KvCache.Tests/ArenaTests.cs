@@ -153,6 +153,10 @@ public sealed class ArenaTests : IDisposable
         Assert.NotEqual(first, Hash(null, 1));
         File.WriteAllText(a, "Once upon a tim!.");
         Assert.NotEqual(first, Hash(a, 1));
+        object options = card.Options.Bind(new() { ["model"] = "random", ["prompts"] = 1 }, "task");
+        var full = _arena.Method("full");
+        var trial = new Trial(_arena.Id, "continuation", card.Options.Canonical(options), "full", full.Options.Canonical(full.Options.Bind([], "full")), 1, new(a, first, new()), "code", 1);
+        Assert.Contains("The file changed", Assert.Throws<InputException>(() => _arena.Run(trial, new(1, _folder, _ => { }, TestContext.Current.CancellationToken))).Message);
     }
 
     [Fact]

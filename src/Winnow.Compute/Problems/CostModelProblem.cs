@@ -153,7 +153,7 @@ internal sealed class CostModelKind : IProblemKind
             throw InputException.At("--data", $"'{source}'", "no data: the functions of 'cost-model' are generated", "Leave --data away; in a program of your own ICostModel.Train takes your functions and costs.");
         var o = (CostModelOptions)options;
         string content = JsonSerializer.Serialize(o, WinnowJson.Options);
-        return new(new("generated", Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(content))), reading), "Generated from the seed",
+        return new(new("generated", DataRef.HashOf(content), reading), "Generated from the seed",
             FormattableString.Invariant($"{o.Train:N0} functions to learn from and {o.Test:N0} to predict ({(o.Split == FunctionSplit.Family ? $"{o.TestFamilies} of {FunctionFamilies.Names.Count} families" : "split at random")}); cost: {o.Target.ToString().ToLowerInvariant()}"), null);
     }
 

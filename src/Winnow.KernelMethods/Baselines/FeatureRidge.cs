@@ -7,14 +7,12 @@ namespace Winnow.KernelMethods;
 
 /// <summary>
 /// Ridge regression on ones and zeros of explicit features: <c>θ = (ZᵀZ + λI)⁻¹ Zᵀ(Y − 1/classes)</c>, scores <c>z θ</c>. The ridge is a share of the mean of z·z; left open it is chosen by the error of
-/// each row left out in turn, which one singular value decomposition gives for all. Cost O(n q · min(n, q)) for q features; no n by n matrix.
+/// each row left out in turn, which one singular value decomposition gives for all (<see cref="LeaveOneOut"/>). Cost O(n q · min(n, q)) for q features; no n by n matrix.
 /// </summary>
 /// <param name="features">Makes, from the rows learned from, what makes features of any rows.</param>
 /// <param name="ridge">The ridge; 0 for chosen.</param>
 public sealed class FeatureRidge(Func<Tensor, IFeatures> features, double ridge) : IClassifier
 {
-    private static readonly double[] Ridges = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1];
-
     /// <inheritdoc/>
     public IFitted Fit(TrainingRows rows, CancellationToken cancellation = default)
     {
@@ -27,17 +25,10 @@ public sealed class FeatureRidge(Func<Tensor, IFeatures> features, double ridge)
         if (!(size > 0) || !double.IsFinite(size))
             throw InputException.At("features", $"a mean size of {size}", "a finite one above 0", "Scale the rows.");
         var (u, s, v) = linalg.svd(z, fullMatrices: false);
-        var (squares, turned, energy) = (u.square(), u.t().mm(y), s.square());
-        double best = ridge, least = double.PositiveInfinity;
-        foreach (double tried in ridge > 0 ? [ridge] : Ridges)
-        {
-            // y − f = y − U diag(s² / (s² + λ)) Uᵀ y
-            var kept = energy / (energy + tried * size);
-            var error = ((y - u.mm(kept.unsqueeze(1) * turned)) / (1 - squares.mv(kept)).clamp_min(1e-12).unsqueeze(1)).square().mean().item<double>();
-            if (error < least)
-                (least, best) = (error, tried);
-        }
-        var theta = v.t().mm((s / (energy + best * size)).unsqueeze(1) * turned);
+        double[] ridges = ridge > 0 ? [ridge] : [.. LeaveOneOut.Ridges];
+        double[] errors = ridges.Length == 1 ? [0] : LeaveOneOut.Errors(u, s.square(), y, ridges.Select(r => r * size));
+        double best = ridges[Array.IndexOf(errors, errors.Min())];
+        var theta = v.t().mm((s / (s.square() + best * size)).unsqueeze(1) * u.t().mm(y));
         return new Fitted(map, theta, new Dictionary<string, double> { ["ridge"] = best, ["features"] = z.shape[1] });
     }
 

@@ -27,14 +27,14 @@ public sealed record KernelRidgeOptions : RidgeOptions
 
 /// <summary>
 /// Kernel ridge regression on ones and zeros: <c>(K + λI) α = Y − 1/classes</c>, scores <c>k(x, X) α</c>. What is left open is chosen by the squared error of each row left out, which one
-/// eigendecomposition gives for all ridges: <c>(y − f) / (1 − H_ii)</c>, H = K (K + λI)⁻¹; of more than 1,000 rows for so many of them, evenly taken.
+/// eigendecomposition gives for all ridges (<see cref="LeaveOneOut"/>); of more than 1,000 rows for so many of them, evenly taken.
 /// Cost O(n³ / 3), and a decomposition for each kernel that is tried; memory 8 n² bytes a matrix.
 /// </summary>
 /// <param name="kernels">Kernels for some rows, from which one is chosen.</param>
 /// <param name="options">The ridge.</param>
 public sealed class KernelRidge(Func<Tensor, IReadOnlyList<IKernel>> kernels, RidgeOptions options) : IClassifier
 {
-    private static readonly double[] Ridges = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1], Widths = [0.25, 0.5, 1, 2, 4];
+    private static readonly double[] Widths = [0.25, 0.5, 1, 2, 4];
     private const int MostTried = 1000;
 
     /// <summary>The usual kernels, by options.</summary>
@@ -66,7 +66,7 @@ public sealed class KernelRidge(Func<Tensor, IReadOnlyList<IKernel>> kernels, Ri
             var some = arange(0, MostTried, dtype: ScalarType.Int64) * x.shape[0] / MostTried;
             (x, targets) = (x.index_select(0, some), targets.index_select(0, some));
         }
-        double[] ridges = options.Ridge > 0 ? [options.Ridge] : Ridges;
+        double[] ridges = options.Ridge > 0 ? [options.Ridge] : [.. LeaveOneOut.Ridges];
         var best = (candidates[0], ridges[0]);
         double least = double.PositiveInfinity;
         foreach (var kernel in candidates)
@@ -89,14 +89,7 @@ public sealed class KernelRidge(Func<Tensor, IReadOnlyList<IKernel>> kernels, Ri
         using var scope = NewDisposeScope();
         double mean = gram.diagonal().mean().item<double>();
         var (values, vectors) = linalg.eigh(gram);
-        var (squares, turned) = (vectors.square(), vectors.t().mm(targets));
-        return [.. ridges.Select(ridge =>
-        {
-            // y − f = (I − H) y, and I − H = Q diag(λ / (values + λ)) Qᵀ
-            var shrink = ridge * mean / (values.clamp_min(0) + ridge * mean);
-            var residual = vectors.mm(shrink.unsqueeze(1) * turned) / squares.mv(shrink).unsqueeze(1);
-            return residual.square().mean().item<double>();
-        })];
+        return LeaveOneOut.Errors(vectors, values.clamp_min(0), targets, ridges.Select(r => r * mean));
     }
 
     private static List<IKernel> Usual(KernelRidgeOptions o, Tensor x)

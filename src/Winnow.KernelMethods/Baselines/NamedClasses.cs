@@ -11,6 +11,7 @@ public sealed class ZeroShot : IClassifier
     public IFitted Fit(TrainingRows rows, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(rows);
+        cancellation.ThrowIfCancellationRequested();
         using var scope = NewDisposeScope();
         return new FittedKernel(new Linear(), zeros(1, rows.X.shape[1], dtype: ScalarType.Float64), zeros(1, rows.Classes, dtype: ScalarType.Float64), new Dictionary<string, double>(), ProKer.Names(rows));
     }
@@ -40,6 +41,7 @@ public sealed class TipAdapter(TipAdapterOptions options) : IClassifier
     public IFitted Fit(TrainingRows rows, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(rows);
+        cancellation.ThrowIfCancellationRequested();
         using var scope = NewDisposeScope();
         var (names, s, labels) = (ProKer.Names(rows), ProKer.Unit(rows.X, "rows"), rows.OneHot());
         var (beta, weight) = (options.Beta > 0 ? options.Beta : 5.5, options.Weight > 0 ? options.Weight : 1);

@@ -19,6 +19,7 @@ public sealed class NearestNeighbours(NearestNeighboursOptions options) : IClass
     public IFitted Fit(TrainingRows rows, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(rows);
+        cancellation.ThrowIfCancellationRequested();
         return new Fitted(rows.X.clone().DetachFromDisposeScope(), rows.OneHot().DetachFromDisposeScope(), Math.Min(options.Neighbours, (int)rows.X.shape[0]));
     }
 

@@ -1,7 +1,7 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
+using Winnow.Learning;
 using static TorchSharp.torch;
-using static TorchSharp.torch.nn.functional;
 
 namespace Winnow.KernelMethods;
 
@@ -35,35 +35,31 @@ public sealed class Perceptron(KernelSetup setup, PerceptronOptions options) : I
     {
         ArgumentNullException.ThrowIfNull(rows);
         using var scope = NewDisposeScope();
-        var (random, order) = (setup.Random("weights"), setup.Random("order"));
+        var random = setup.Random("order");
         var (x, y) = (rows.X.to(ScalarType.Float32), tensor(rows.Labels.Select(l => (long)l).ToArray()));
-        int n = rows.Labels.Count, d = (int)x.shape[1];
-        var (w1, b1, w2, b2) = (Weights(options.Hidden, d, 2), zeros(options.Hidden, requires_grad: true), Weights(rows.Classes, options.Hidden, 1), zeros(rows.Classes, requires_grad: true));
-        using var adam = optim.Adam([new TorchSharp.Modules.Parameter(w1), new TorchSharp.Modules.Parameter(b1), new TorchSharp.Modules.Parameter(w2), new TorchSharp.Modules.Parameter(b2)], options.LearningRate);
-        var parameters = adam.parameters().ToArray();
-        long[] rowsInOrder = [.. Enumerable.Range(0, n).Select(i => (long)i)];
+        int n = rows.Labels.Count;
+        var network = Network.Mlp((int)x.shape[1], [options.Hidden], rows.Classes, batchNorm: false, setup.Random("weights"));
+        using var adam = new Adam(network.ParameterValues.Length, options.LearningRate);
+        long[] order = [.. Enumerable.Range(0, n).Select(i => (long)i)];
         for (int epoch = 0; epoch < options.Epochs; epoch++)
         {
+            if (cancellation.IsCancellationRequested)
+                network.Dispose();
             cancellation.ThrowIfCancellationRequested();
-            order.Shuffle(rowsInOrder);
+            random.Shuffle(order);
             for (int first = 0; first < n; first += options.Batch)
             {
                 using var step = NewDisposeScope();
-                var some = tensor(rowsInOrder[first..Math.Min(n, first + options.Batch)]);
-                adam.zero_grad();
-                cross_entropy(Logits(x.index_select(0, some), parameters), y.index_select(0, some)).backward();
-                adam.step();
+                var some = tensor(order[first..Math.Min(n, first + options.Batch)]);
+                network.ZeroGradient();
+                network.AddCrossEntropyGradient(x.index_select(0, some), y.index_select(0, some));
+                adam.Step(network.ParameterValues, network.GradientValues);
             }
         }
-        return new Fitted([.. parameters.Select(p => p.detach().clone().DetachFromDisposeScope())]);
-
-        Tensor Weights(int outputs, int inputs, double gain) =>
-            tensor([.. Enumerable.Range(0, outputs * inputs).Select(_ => (float)(random.NextNormal() * Math.Sqrt(gain / inputs)))], [outputs, inputs]).clone().requires_grad_();
+        return new Fitted(network);
     }
 
-    private static Tensor Logits(Tensor x, IReadOnlyList<Tensor> p) => linear(relu(linear(x, p[0], p[1])), p[2], p[3]);
-
-    private sealed class Fitted(Tensor[] parameters) : IFitted
+    private sealed class Fitted(Network network) : IFitted
     {
         public IReadOnlyDictionary<string, double> Report { get; } = new Dictionary<string, double>();
 
@@ -72,13 +68,9 @@ public sealed class Perceptron(KernelSetup setup, PerceptronOptions options) : I
             using var scope = NewDisposeScope();
             using var untracked = no_grad();
             Finite.Require(x, "rows");
-            return Logits(x.to(ScalarType.Float32), parameters).to(ScalarType.Float64).MoveToOuterDisposeScope();
+            return network.Forward(x.to(ScalarType.Float32)).to(ScalarType.Float64).MoveToOuterDisposeScope();
         }
 
-        public void Dispose()
-        {
-            foreach (var p in parameters)
-                p.Dispose();
-        }
+        public void Dispose() => network.Dispose();
     }
 }

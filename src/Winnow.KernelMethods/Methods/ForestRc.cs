@@ -118,25 +118,10 @@ public sealed class ForestRc(KernelSetup setup, ForestRcOptions options) : IClas
             case "pca":
                 long[] order = [.. Enumerable.Range(0, n).Select(i => (long)i)];
                 random.Shuffle(order);
-                return Loadings(x.index_select(0, tensor(order[..Math.Max(2, (int)(Subsample * n))])), out _).MoveToOuterDisposeScope();
+                return PrincipalAxes.Of(x.index_select(0, tensor(order[..Math.Max(2, (int)(Subsample * n))])), out _).MoveToOuterDisposeScope();
             default:
                 throw new ArgumentException($"'{kind}'; expected complete, sparse or pca", nameof(kind));
         }
-    }
-
-    /// <summary>Principal axes of rows as columns [d, d], variances descending; the largest entry of each is positive.</summary>
-    /// <param name="x">Rows [n, d].</param>
-    /// <param name="variances">Of the rows along them [d], over n − 1.</param>
-    public static Tensor Loadings(Tensor x, out Tensor variances)
-    {
-        ArgumentNullException.ThrowIfNull(x);
-        using var scope = NewDisposeScope();
-        var centred = x - x.mean([0], keepdim: true);
-        var (values, vectors) = linalg.eigh(centred.t().mm(centred) / (x.shape[0] - 1));
-        variances = values.flip(0).clamp_min(0).MoveToOuterDisposeScope();
-        var axes = vectors.flip(1);
-        var largest = axes.gather(0, axes.abs().argmax(0, keepdim: true));
-        return (axes * largest.sign()).MoveToOuterDisposeScope();
     }
 
     /// <summary>Each row's most frequent vote, of as many the lowest class.</summary>

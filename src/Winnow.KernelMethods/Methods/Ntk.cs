@@ -38,7 +38,7 @@ public sealed record NtkOptions : RidgeOptions
 /// <para>Paper: Jacot, Gabriel and Hongler, Neural tangent kernel: convergence and generalization in neural networks, NeurIPS 2018 (arXiv 1806.07572). Closed forms of Cho and Saul (2009) for
 /// piecewise linear units and of Williams (1997) for erf; parametrisation z = σ_w W h / √width + σ_b b with standard normal W, b.</para>
 /// <para>K⁰ = σ_w² ⟨x, y⟩ / d + σ_b² and Θ⁰ = K⁰; a hidden layer makes K ← σ_w² E[φ(u)φ(v)] + σ_b² and Θ ← K + σ_w² Θ E[φ'(u)φ'(v)], (u, v) normal with covariance K. Rows float64 [n, d];
-/// cost O(n m (d + depth)), memory O(n m). Not here: convolutions, and other non-linearities than these three.</para>
+/// cost O(n m (d + depth)), memory O(n m). Not here: convolutions, other non-linearities than these three, and the covariance of an ensemble of trained networks.</para>
 /// <code>
 /// var kernel = new Ntk(new());
 /// using var fitted = new KernelRidge(_ => [kernel], new()).Fit(rows);

@@ -23,7 +23,7 @@ public sealed record ProKerOptions
 
 /// <summary>
 /// ProKeR: a classifier that knows only the names of its classes gets a few labelled rows, by one kernel ridge on what it is wrong by.
-/// <para>Paper: Bendou, Ouasfi, Gripon and Boukhayma, ProKeR: a kernel perspective on few-shot adaptation of large vision-language models, CVPR 2025 (arXiv 2501.11175). Left out: augmented rows.</para>
+/// <para>Paper: Bendou, Ouasfi, Gripon and Boukhayma, ProKeR: a kernel perspective on few-shot adaptation of large vision-language models, CVPR 2025 (arXiv 2501.11175). Left out: augmented rows, and the paper's other local estimators.</para>
 /// <para>f₀(x) = T x with unit rows T of the names; k(x, y) = exp(−β(1 − ⟨x, y⟩)); residuals R = L − S Tᵀ of the one-hot labels L of the unit rows S. The objective Σ ‖f(sᵢ) − lᵢ‖² + λ ‖f − f₀‖² has the minimiser
 /// f₀ + k (K + λI)⁻¹ R; the released code adds k (K/λ + I)⁻¹ R, which is λ times that: λ is there a ridge and a damping in one. Cost O(n³ / 3 + n² classes); memory 8 n² bytes.</para>
 /// </summary>
@@ -45,6 +45,7 @@ public sealed class ProKer(ProKerOptions options) : IClassifier
     public IFitted Fit(TrainingRows rows, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(rows);
+        cancellation.ThrowIfCancellationRequested();
         using var scope = NewDisposeScope();
         var names = Names(rows);
         var s = Unit(rows.X, "rows");

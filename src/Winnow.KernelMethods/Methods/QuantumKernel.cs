@@ -187,8 +187,7 @@ public sealed class QuantumKernel(QuantumKernelOptions options, SeededRandom? ra
             _kernel = new(options, random);
             (_features, _qubits) = ((int)x.shape[1], Math.Min(options.Qubits, (int)Math.Min(x.shape[0], x.shape[1])));
             var mean = x.mean([0]);
-            var (_, _, v) = linalg.svd(x - mean, fullMatrices: false);
-            var axes = v.narrow(0, 0, _qubits).t();
+            var axes = PrincipalAxes.Of(x, out _).narrow(1, 0, _qubits);
             var placed = (x - mean).mm(axes);
             var low = placed.amin([0]);
             (_mean, _axes, _low) = (mean.data<double>().ToArray(), axes.contiguous().data<double>().ToArray(), low.data<double>().ToArray());

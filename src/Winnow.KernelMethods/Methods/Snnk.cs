@@ -29,7 +29,7 @@ public sealed record SnnkOptions : RidgeOptions
 /// Scalable neural network kernels: a dense layer f(Wx + b) as a product of random features of x and of the weights, of which only the latter learn; with a squared error a whole network is one
 /// such product, and its weights one linear system.
 /// <para>Paper: Sehanobish, Choromanski, Zhao, Dubey and Likhosherstov, Scalable neural network kernels, ICLR 2024 (arXiv 2310.13225). Here: ReLU features, universal random features of the cosine,
-/// orthogonal projections, the variance-reduced form, the bundled network as a method. Left out: adapters inside other networks, and other functions than these two. The release's defects (uniform
+/// orthogonal projections, the bundled network as a method. Left out: the layer inside a network that is trained, adapters, the paired and the variance-reduced estimators, and other functions than these two. The release's defects (uniform
 /// projections in its test, the whole squared norm on sequences) are not followed.</para>
 /// <para>ReLU: <c>φ(z) = max(Gz, c)/√m</c>, G [m, d] normal, whose product with φ(w) is on average the arc-cosine kernel <c>‖x‖‖w‖/(2π) (sin θ + (π − θ) cos θ)</c>, not ReLU(xᵀw).
 /// Cost O(n d m) for features and O(n m min(n, m)) for the system; numbers kept o·m, and the seed of G.</para>

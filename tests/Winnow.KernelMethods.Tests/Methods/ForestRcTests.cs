@@ -90,7 +90,7 @@ public sealed class ForestRcTests
         double kept = 1 - Math.Pow(2.0 / 3, 6);
         Rows.Close(eye(6, dtype: ScalarType.Float64) / kept, sum, 0.1); // deviation below 0.02
         Assert.Equal((kept - 1.0 / 3) / kept, zeroes / 72_000.0, 0.01); // deviation below 0.002
-        var loadings = ForestRc.Loadings(x, out var variances);
+        var loadings = PrincipalAxes.Of(x, out var variances);
         var turned = x.mm(loadings);
         turned = turned - turned.mean([0], keepdim: true);
         Rows.Close(variances.diag(), turned.t().mm(turned) / 29, 1e-10);

@@ -168,5 +168,8 @@ public sealed class LogProximityTests : IDisposable
         Assert.InRange(Run(null)["best_ari"], 0.3, 1);
         Assert.Contains("nodes without value", Assert.Throws<InputException>(() => Arena.Inspect(bare, card, new GraphOptions(), new(), TestContext.Current.CancellationToken)).Message); // before any trial
         Assert.Contains("at most 6", Assert.Throws<InputException>(() => Run(file, new() { ["groups"] = 7 })).Message);
+        var planned = Arena.Inspect(file, card, new GraphOptions(), new(), TestContext.Current.CancellationToken).Reference;
+        File.AppendAllText(file, "# changed\n");
+        Assert.Contains("The file changed", Assert.Throws<InputException>(() => planned.Require(DataRef.HashOf(File.ReadAllText(file)))).Message);
     }
 }

@@ -112,7 +112,7 @@ public sealed class NtkTests
     }
 
     [Fact]
-    public void Rows_of_one_norm_do_not_depend_on_their_own_and_doubled_rows_need_jitter_that_is_told()
+    public void Rows_of_one_norm_do_not_depend_on_their_own_and_doubled_rows_are_learned_from()
     {
         using var scope = NewDisposeScope();
         var x = Rows.Normal(6, 4);
