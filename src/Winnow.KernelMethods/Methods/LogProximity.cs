@@ -58,11 +58,9 @@ public sealed class LogProximity(KernelSetup setup, LogProximityOptions options)
         {
             cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
-            var kernel = Proximity.Of(graph, options.Measure, Proximity.Strength(graph, options.Measure, g));
-            if (options.Log && Proximity.Log(kernel) is not { } logarithm)
+            var plain = Proximity.Of(graph, options.Measure, Proximity.Strength(graph, options.Measure, g));
+            if ((options.Log ? Proximity.Log(plain) : plain) is not { } kernel)
                 continue;
-            else if (options.Log)
-                kernel = Proximity.Log(kernel)!;
             double[] k = ((kernel + kernel.t()) / 2).contiguous().data<double>().ToArray();
             tried.Add(options.Algorithm == "ward" ? KernelClusters.Ward(k, graph.Nodes, groups) : KernelClusters.Means(k, graph.Nodes, groups, setup.Random("starts")));
         }
