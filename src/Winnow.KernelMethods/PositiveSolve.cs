@@ -23,7 +23,14 @@ public static class PositiveSolve
         ArgumentNullException.ThrowIfNull(b);
         using var scope = NewDisposeScope();
         var factor = Factor(a, out jitter);
-        return b.cholesky_solve(factor).MoveToOuterDisposeScope();
+        return Back(factor, b).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Solves <c>L Lᵀ X = B</c>; two triangular systems, for the library's own call copies the factor first.</summary>
+    internal static Tensor Back(Tensor factor, Tensor b)
+    {
+        using var scope = NewDisposeScope();
+        return linalg.solve_triangular(factor.t(), linalg.solve_triangular(factor, b, upper: false), upper: true).MoveToOuterDisposeScope();
     }
 
     /// <summary>The lower factor L, A + jitter·I = L Lᵀ.</summary>

@@ -1,7 +1,9 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
+using System.Numerics.Tensors;
 using Winnow.Core;
 using static TorchSharp.torch;
+using Tensor = TorchSharp.torch.Tensor;
 
 namespace Winnow.KernelMethods;
 
@@ -55,8 +57,8 @@ public sealed class SupportVectorMachine(Func<Tensor, IReadOnlyList<IKernel>> ke
                         (best, kernel, c) = (right, tried, bound);
             }
         }
-        var pairs = Pairs(kernel.Gram(rows.X, rows.X).data<double>().ToArray(), rows.Labels, [.. Enumerable.Range(0, rows.Labels.Count)], c, cancellation);
-        return new Fitted(kernel, rows.X, pairs, rows.Classes, new Dictionary<string, double> { ["c"] = c, ["gap"] = pairs.Max(p => p.Machine.Gap), ["support"] = pairs.SelectMany(p => p.Rows.Where((_, i) => p.Machine.Alpha[i] > 0)).Distinct().Count() });
+        var machines = new PairMachines(kernel.Gram(rows.X, rows.X).data<double>().ToArray(), rows.Labels, [.. Enumerable.Range(0, rows.Labels.Count)], c, cancellation);
+        return new Fitted(kernel, rows.X, machines, rows.Classes, new Dictionary<string, double> { ["c"] = c, ["gap"] = machines.Gap, ["support"] = machines.Support });
     }
 
     /// <summary>Rows of folds left out that are answered rightly.</summary>
@@ -68,54 +70,17 @@ public sealed class SupportVectorMachine(Func<Tensor, IReadOnlyList<IKernel>> ke
         order = [.. order.OrderBy(i => rows.Labels[i])]; // every fold has of every class
         for (int fold = 0; fold < Folds; fold++)
         {
+            using var scope = NewDisposeScope();
             int[] learned = [.. order.Where((_, i) => i % Folds != fold)], left = [.. order.Where((_, i) => i % Folds == fold)];
-            var pairs = Pairs(gram, rows.Labels, learned, c, cancellation);
-            foreach (int i in left)
-                right += Votes(pairs, rows.Classes, row => gram[(long)i * n + row]) is var votes && Array.IndexOf(votes, votes.Max()) == rows.Labels[i] ? 1 : 0;
+            var machines = new PairMachines(gram, rows.Labels, learned, c, cancellation);
+            double[] scores = machines.Scores(Aligned.Of([.. left.SelectMany(i => gram.AsSpan(i * n, n).ToArray())], left.Length, n), rows.Classes);
+            for (int i = 0; i < left.Length; i++)
+                right += scores.AsSpan(i * rows.Classes, rows.Classes) is var own && own.IndexOf(TensorPrimitives.Max<double>(own)) == rows.Labels[left[i]] ? 1 : 0;
         }
         return right;
     }
 
-    private static List<Pair> Pairs(double[] gram, IReadOnlyList<int> labels, int[] rows, double c, CancellationToken cancellation)
-    {
-        int n = labels.Count;
-        int[] classes = [.. rows.Select(r => labels[r]).Distinct().Order()];
-        var pairs = new List<Pair>();
-        for (int a = 0; a < classes.Length; a++)
-            for (int b = a + 1; b < classes.Length; b++)
-            {
-                cancellation.ThrowIfCancellationRequested();
-                int[] own = [.. rows.Where(r => labels[r] == classes[a] || labels[r] == classes[b])];
-                double[] k = new double[own.Length * own.Length];
-                for (int i = 0; i < own.Length; i++)
-                    for (int j = 0; j < own.Length; j++)
-                        k[i * own.Length + j] = gram[(long)own[i] * n + own[j]];
-                pairs.Add(new(classes[a], classes[b], own, BinaryMachine.Train(k, [.. own.Select(r => labels[r] == classes[a] ? 1 : -1)], c)));
-            }
-        return pairs;
-    }
-
-    private static double[] Votes(IReadOnlyList<Pair> pairs, int classes, Func<int, double> similarity)
-    {
-        double[] votes = new double[classes], margins = new double[classes];
-        foreach (var (a, b, rows, machine) in pairs)
-        {
-            double margin = machine.Bias;
-            for (int i = 0; i < rows.Length; i++)
-                if (machine.Alpha[i] != 0)
-                    margin += machine.Alpha[i] * machine.Labels[i] * similarity(rows[i]);
-            votes[margin > 0 ? a : b]++;
-            margins[a] += margin;
-            margins[b] -= margin;
-        }
-        for (int i = 0; i < classes; i++)
-            votes[i] += margins[i] / (3 * (Math.Abs(margins[i]) + 1));
-        return votes;
-    }
-
-    private sealed record Pair(int First, int Second, int[] Rows, BinaryMachine Machine);
-
-    private sealed class Fitted(IKernel kernel, Tensor x, IReadOnlyList<Pair> pairs, int classes, IReadOnlyDictionary<string, double> report) : IFitted
+    private sealed class Fitted(IKernel kernel, Tensor x, PairMachines machines, int classes, IReadOnlyDictionary<string, double> report) : IFitted
     {
         private readonly Tensor _x = x.clone().DetachFromDisposeScope();
 
@@ -125,13 +90,82 @@ public sealed class SupportVectorMachine(Func<Tensor, IReadOnlyList<IKernel>> ke
         {
             using var scope = NewDisposeScope();
             Finite.Require(rows, nameof(rows));
-            double[] gram = kernel.Gram(rows, _x).data<double>().ToArray();
-            long n = _x.shape[0];
-            double[] scores = [.. Enumerable.Range(0, (int)rows.shape[0]).SelectMany(i => Votes(pairs, classes, row => gram[i * n + row]))];
-            return Aligned.Of(scores, rows.shape[0], classes).MoveToOuterDisposeScope();
+            return Aligned.Of(machines.Scores(kernel.Gram(rows, _x), classes), rows.shape[0], classes).MoveToOuterDisposeScope();
         }
 
         public void Dispose() => _x.Dispose();
+    }
+}
+
+/// <summary>A machine for each pair of classes that have rows; they vote.</summary>
+internal sealed class PairMachines
+{
+    private readonly (int First, int Second)[] _pairs;
+    private readonly double[] _weights, _biases;
+
+    /// <summary>Trains, on as many threads as the tensor library has.</summary>
+    /// <param name="gram">Of all rows, [n, n] row after row.</param>
+    /// <param name="labels">One a row.</param>
+    /// <param name="rows">The rows learned from.</param>
+    /// <param name="c">Most weight of a row.</param>
+    /// <param name="cancellation">Stops between machines.</param>
+    public PairMachines(double[] gram, IReadOnlyList<int> labels, int[] rows, double c, CancellationToken cancellation)
+    {
+        int n = labels.Count;
+        int[][] byClass = [.. rows.GroupBy(r => labels[r]).OrderBy(g => g.Key).Select(g => g.ToArray())];
+        (int A, int B)[] pairs = [.. from a in Enumerable.Range(0, byClass.Length) from b in Enumerable.Range(a + 1, byClass.Length - a - 1) select (a, b)];
+        _pairs = [.. pairs.Select(p => (labels[byClass[p.A][0]], labels[byClass[p.B][0]]))];
+        (_weights, _biases) = (new double[n * pairs.Length], new double[pairs.Length]);
+        double[] gaps = new double[pairs.Length];
+        Parallel.For(0, pairs.Length, new() { MaxDegreeOfParallelism = get_num_threads(), CancellationToken = cancellation }, p =>
+        {
+            int[] own = [.. byClass[pairs[p].A], .. byClass[pairs[p].B]];
+            double[] k = new double[own.Length * own.Length];
+            for (int i = 0; i < own.Length; i++)
+            {
+                var from = gram.AsSpan(own[i] * n, n);
+                var to = k.AsSpan(i * own.Length, own.Length);
+                for (int j = 0; j < to.Length; j++)
+                    to[j] = from[own[j]];
+            }
+            var machine = BinaryMachine.Train(k, [.. own.Select((_, i) => i < byClass[pairs[p].A].Length ? 1 : -1)], c);
+            (_biases[p], gaps[p]) = (machine.Bias, machine.Gap);
+            for (int i = 0; i < own.Length; i++)
+                _weights[own[i] * pairs.Length + p] = machine.Alpha[i] * machine.Labels[i];
+        });
+        Gap = gaps.Max();
+        Support = _weights.Chunk(pairs.Length).Count(w => w.Any(v => v != 0));
+    }
+
+    /// <summary>The largest gap of a machine.</summary>
+    public double Gap { get; }
+
+    /// <summary>Rows that have a weight.</summary>
+    public int Support { get; }
+
+    /// <summary>Votes of rows for classes, and between as many the sum of the margins, squashed: [m, classes], row after row.</summary>
+    /// <param name="similarities">Float64 [m, n] with all rows.</param>
+    /// <param name="classes">Classes.</param>
+    public double[] Scores(Tensor similarities, int classes)
+    {
+        using var scope = NewDisposeScope();
+        double[] margin = similarities.mm(Aligned.Of(_weights, similarities.shape[1], _biases.Length)).data<double>().ToArray(), scores = new double[similarities.shape[0] * classes], sums = new double[classes];
+        for (int row = 0; row < similarities.shape[0]; row++)
+        {
+            var votes = scores.AsSpan(row * classes, classes);
+            sums.AsSpan().Clear();
+            for (int p = 0; p < _pairs.Length; p++)
+            {
+                var (first, second) = _pairs[p];
+                double own = margin[row * _pairs.Length + p] + _biases[p];
+                votes[own > 0 ? first : second]++;
+                sums[first] += own;
+                sums[second] -= own;
+            }
+            for (int i = 0; i < classes; i++)
+                votes[i] += sums[i] / (3 * (Math.Abs(sums[i]) + 1));
+        }
+        return scores;
     }
 }
 
@@ -154,32 +188,35 @@ public sealed record BinaryMachine(double[] Alpha, int[] Labels, double Bias, do
         ArgumentNullException.ThrowIfNull(gram);
         ArgumentNullException.ThrowIfNull(labels);
         int n = labels.Length;
-        double[] alpha = new double[n], gradient = new double[n]; // of ½ αᵀQα − Σα
-        Array.Fill(gradient, -1);
-        bool Up(int i) => labels[i] > 0 ? alpha[i] < c : alpha[i] > 0;
-        bool Down(int i) => labels[i] > 0 ? alpha[i] > 0 : alpha[i] < c;
+        // v = −y · gradient of ½ αᵀQα − Σα: what a row asks for, plus above and minus below
+        double[] alpha = new double[n], v = [.. labels.Select(y => (double)y)], diagonal = new double[n];
+        for (int t = 0; t < n; t++)
+            diagonal[t] = gram[t * n + t];
         double high = 0, low = 0;
         for (int step = 0; step < MostSteps; step++)
         {
             int i = -1, j = -1;
             (high, low) = (double.NegativeInfinity, double.PositiveInfinity);
             for (int t = 0; t < n; t++)
-                if (Up(t) && -labels[t] * gradient[t] > high)
-                    (high, i) = (-labels[t] * gradient[t], t);
+                if (v[t] > high && (labels[t] > 0 ? alpha[t] < c : alpha[t] > 0))
+                    (high, i) = (v[t], t);
+            if (i < 0)
+                break;
+            var ki = gram.AsSpan(i * n, n);
             double most = 0;
-            for (int t = 0; t < n && i >= 0; t++)
-                if (Down(t))
+            for (int t = 0; t < n; t++)
+                if (labels[t] > 0 ? alpha[t] > 0 : alpha[t] < c)
                 {
-                    double own = -labels[t] * gradient[t], ahead = high - own;
-                    low = Math.Min(low, own);
-                    double curve = Math.Max(Flat, gram[i * n + i] + gram[t * n + t] - 2 * gram[i * n + t]);
-                    if (ahead > 0 && ahead * ahead / curve > most)
+                    double ahead = high - v[t];
+                    low = Math.Min(low, v[t]);
+                    double curve = Math.Max(Flat, diagonal[i] + diagonal[t] - 2 * ki[t]);
+                    if (ahead > 0 && ahead * ahead > most * curve)
                         (most, j) = (ahead * ahead / curve, t);
                 }
             if (j < 0 || high - low < Violation)
                 break;
             // along yᵢαᵢ + yⱼαⱼ = constant, as far as the box goes
-            double move = (high + labels[j] * gradient[j]) / Math.Max(Flat, gram[i * n + i] + gram[j * n + j] - 2 * gram[i * n + j]);
+            double move = (high - v[j]) / Math.Max(Flat, diagonal[i] + diagonal[j] - 2 * ki[j]);
             move = Math.Min(move, labels[i] > 0 ? c - alpha[i] : alpha[i]);
             move = Math.Min(move, labels[j] > 0 ? alpha[j] : c - alpha[j]);
             alpha[i] += labels[i] * move;
@@ -187,15 +224,16 @@ public sealed record BinaryMachine(double[] Alpha, int[] Labels, double Bias, do
             // a weight at its bound to rounding is at its bound
             foreach (int t in (ReadOnlySpan<int>)[i, j])
                 alpha[t] = alpha[t] < Flat * c ? 0 : alpha[t] > c * (1 - Flat) ? c : alpha[t];
-            for (int t = 0; t < n; t++)
-                gradient[t] += labels[t] * move * (gram[i * n + t] - gram[j * n + t]);
+            TensorPrimitives.MultiplyAdd(ki, -move, v, v);
+            TensorPrimitives.MultiplyAdd(gram.AsSpan(j * n, n), move, v, v);
         }
         double bias = (high + low) / 2, dual = 0, losses = 0, quadratic = 0;
         for (int t = 0; t < n; t++)
         {
-            quadratic += alpha[t] * (gradient[t] + 1);
+            double own = 1 - labels[t] * v[t]; // y Σ α y K
+            quadratic += alpha[t] * own;
             dual += alpha[t];
-            losses += Math.Max(0, 1 - (gradient[t] + 1) - labels[t] * bias);
+            losses += Math.Max(0, 1 - own - labels[t] * bias);
         }
         double primal = quadratic / 2 + c * losses;
         return new(alpha, labels, bias, primal == 0 ? 0 : (primal - (dual - quadratic / 2)) / primal);

@@ -1,5 +1,6 @@
-using Winnow.Core;
+using System.Numerics.Tensors;
 using static TorchSharp.torch;
+using Tensor = TorchSharp.torch.Tensor;
 
 namespace Winnow.KernelMethods;
 
@@ -20,7 +21,12 @@ public sealed class Rbf(double gamma) : IKernel
     private readonly double _gamma = Positive(gamma, nameof(gamma));
 
     /// <inheritdoc/>
-    public Tensor Gram(Tensor x, Tensor y) => Products.SquaredDistances(x, y).mul_(-_gamma).exp_();
+    public Tensor Gram(Tensor x, Tensor y) => Products.Of(x, y, (row, length, lengths) =>
+    {
+        Products.SquaredDistances(row, length, lengths);
+        TensorPrimitives.Multiply(row, -_gamma, row);
+        TensorPrimitives.Exp(row, row);
+    });
 
     /// <inheritdoc/>
     public Tensor Diagonal(Tensor x) => ones(x.shape[0], dtype: ScalarType.Float64);
@@ -89,14 +95,16 @@ public sealed class Matern(int halves, double length) : IKernel
     /// <inheritdoc/>
     public Tensor Gram(Tensor x, Tensor y)
     {
-        var r = Products.SquaredDistances(x, y).sqrt_().mul_(Math.Sqrt(_halves) / _length);
-        var decay = r.neg().exp_();
-        return _halves switch
+        double scale = Math.Sqrt(_halves) / _length;
+        return Products.Of(x, y, (row, length, lengths) =>
         {
-            1 => decay,
-            3 => decay.mul_(r.add(1)),
-            _ => decay.mul_(r.square().div_(3).add_(r).add_(1)),
-        };
+            Products.SquaredDistances(row, length, lengths);
+            for (int j = 0; j < row.Length; j++)
+            {
+                double r = scale * Math.Sqrt(row[j]);
+                row[j] = Math.Exp(-r) * (_halves == 1 ? 1 : _halves == 3 ? 1 + r : 1 + r + r * r / 3);
+            }
+        });
     }
 
     /// <inheritdoc/>
@@ -147,43 +155,4 @@ public sealed class Product(params IReadOnlyList<IKernel> factors) : IKernel
 
     /// <inheritdoc/>
     public Tensor Diagonal(Tensor x) => _factors.Select(f => f.Diagonal(x)).Aggregate((a, b) => a.mul_(b));
-}
-
-/// <summary>What kernels are made of.</summary>
-internal static class Products
-{
-    /// <summary>More than any of these take part in.</summary>
-    private const long MostBytes = 8L << 30;
-
-    /// <summary><c>X Yᵀ</c>, symmetric to the bit where both are the same.</summary>
-    public static Tensor Of(Tensor x, Tensor y)
-    {
-        Check(x, y);
-        var gram = x.mm(y.t());
-        return ReferenceEquals(x, y) ? Symmetric(gram) : gram;
-    }
-
-    /// <summary>‖x − y‖² by the products, not below 0, and 0 of a row with itself.</summary>
-    public static Tensor SquaredDistances(Tensor x, Tensor y)
-    {
-        var d2 = Of(x, y).mul_(-2).add_(x.square().sum(1, keepdim: true)).add_(y.square().sum(1)).clamp_min_(0);
-        if (ReferenceEquals(x, y))
-            Symmetric(d2).diagonal().fill_(0);
-        return d2;
-    }
-
-    /// <summary>The upper half on both sides, in place.</summary>
-    public static Tensor Symmetric(Tensor a)
-    {
-        using var scope = NewDisposeScope();
-        return a.copy_(a.triu() + a.triu(1).t());
-    }
-
-    private static void Check(Tensor x, Tensor y)
-    {
-        if (x.dim() != 2 || y.dim() != 2 || x.dtype != ScalarType.Float64 || y.dtype != ScalarType.Float64 || x.shape[1] != y.shape[1])
-            throw new ArgumentException($"rows {x.dtype} [{string.Join(", ", x.shape)}] and {y.dtype} [{string.Join(", ", y.shape)}]; expected float64 [n, d] and [m, d] of the same d", nameof(y));
-        if (x.shape[0] * y.shape[0] * sizeof(double) is var bytes and > MostBytes)
-            throw InputException.At("kernel", $"{x.shape[0]:N0} by {y.shape[0]:N0} rows, {bytes / 1e9:F1} GB", $"at most {MostBytes / 1e9:F1} GB", "Take fewer rows, or a method without a Gram matrix.");
-    }
 }

@@ -70,14 +70,15 @@ public sealed class ForestRc(KernelSetup setup, ForestRcOptions options) : IClas
         for (int m = 0; m < options.Forests; m++)
         {
             double[]? rotation = options.Rotation == "none" ? null : Rotation(options.Rotation, x, random).contiguous().data<double>().ToArray();
-            float[][] columns = Columns(rotation is null ? x : Turned(x, Aligned.Of(rotation, d, d), options.Augment));
+            FeatureColumn[] columns = Columns(rotation is null ? x : Turned(x, Aligned.Of(rotation, d, d), options.Augment));
             int tried = Math.Max(1, (int)Math.Sqrt(columns.Length));
             var trees = new ClassificationTree[options.Trees];
-            for (int t = 0; t < trees.Length; t++)
+            ulong[] seeds = [.. trees.Select(_ => (ulong)random.NextInt64())]; // a tree is the same on any number of threads
+            Parallel.For(0, trees.Length, new() { MaxDegreeOfParallelism = get_num_threads(), CancellationToken = cancellation }, t =>
             {
-                cancellation.ThrowIfCancellationRequested();
-                trees[t] = new(columns, labels, rows.Classes, [.. Enumerable.Range(0, n).Select(_ => random.Next(n))], random, tried);
-            }
+                var own = new SeededRandom(seeds[t], "tree");
+                trees[t] = new(columns, labels, rows.Classes, [.. Enumerable.Range(0, n).Select(_ => own.Next(n))], own, tried);
+            });
             forests.Add(new(rotation, trees));
         }
         return new Fitted(mean.data<double>().ToArray(), deviation.data<double>().ToArray(), forests, rows.Classes, options);
@@ -85,10 +86,10 @@ public sealed class ForestRc(KernelSetup setup, ForestRcOptions options) : IClas
 
     private static Tensor Turned(Tensor x, Tensor rotation, bool augment) => augment ? cat([x.mm(rotation), x], 1) : x.mm(rotation);
 
-    private static float[][] Columns(Tensor x)
+    private static FeatureColumn[] Columns(Tensor x)
     {
         float[] all = x.t().contiguous().to(ScalarType.Float32).data<float>().ToArray();
-        return [.. all.Chunk((int)x.shape[0])];
+        return [.. all.Chunk((int)x.shape[0]).Select(c => new FeatureColumn(c))];
     }
 
     /// <summary>A rotation [d, d] of standardised rows.</summary>

@@ -1,0 +1,169 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Winnow.Core;
+using Winnow.Data;
+using Winnow.KernelMethods;
+using Winnow.Learning;
+using static TorchSharp.torch;
+
+namespace Winnow.Bench;
+
+/// <summary>
+/// Estimators on Gram matrices beside scikit-learn, a quantum kernel beside NumPy, a sampler beside DPPy: the same numbers in, repetitions alternating, and what comes out compared before it is timed.
+/// </summary>
+internal static class KernelEstimators
+{
+    private const int Repetitions = 5, Threads = 2;
+
+    /// <summary>What has to be installed.</summary>
+    private const string Missing = "a python3 that has scikit-learn (Debian: apt-get install python3-sklearn libopenblas0-pthread)";
+
+    public static IEnumerable<BenchCase> Cases =>
+    [
+        new("kernels.krr", "kernel ridge, rbf, n = 4,000, d = 50, 10 outputs: fit and 1,000 answers", "s", Better.Lower, 0.8, c => Ridge(4000, 50, PythonPeer.Candidates, c)),
+        new("kernels.svm", "support vector machine, rbf, digits: fit 1,297 and 500 answers", "s", Better.Lower, 1, c => Machine(PythonPeer.Candidates, c)),
+        new("kernels.forest", "random forest, 100 trees, digits: fit 1,297 and 500 answers", "s", Better.Lower, 0.7, c => Forest(PythonPeer.Candidates, c)),
+        new("kernels.zz", "ZZ kernel of 2,000 x 2,000 points, 10 qubits", "s", Better.Lower, 1, c => Quantum(2000, 10, PythonPeer.Candidates, c)),
+    ];
+
+    /// <summary>Kernel ridge regression.</summary>
+    public static BenchMeasurement Ridge(int n, int d, IReadOnlyList<string> pythons, CancellationToken cancellation)
+    {
+        const int classes = 10;
+        const double ridge = 1e-2;
+        var random = new SeededRandom(1, "rows");
+        int asked = n / 4;
+        double[] all = [.. Enumerable.Range(0, (n + asked) * d).Select(_ => random.NextNormal())];
+        int[] labels = [.. Enumerable.Range(0, n).Select(_ => random.Next(0, classes))];
+        double[] targets = [.. labels.SelectMany(l => Enumerable.Range(0, classes).Select(c => (c == l ? 1.0 : 0) - 1.0 / classes))];
+        using var scope = NewDisposeScope();
+        var (x, t) = (tensor(all[..(n * d)], [n, d]), tensor(all[(n * d)..], [asked, d]));
+        double gamma = 0.5 / d;
+        var method = new KernelRidge(_ => [new Rbf(gamma)], new() { Ridge = ridge });
+        double[] Ours()
+        {
+            using var inner = NewDisposeScope();
+            using var fitted = method.Fit(new TrainingRows(x, labels, classes), cancellation);
+            return fitted.Scores(t).data<double>().ToArray();
+        }
+        return Beside("krr", [(all[..(n * d)], d), (targets, classes), (all[(n * d)..], d), ([gamma, ridge], 2)], Ours, (a, b) => Largest(a, b) <= 1e-9, pythons, Missing, cancellation);
+    }
+
+    private static BenchMeasurement Machine(IReadOnlyList<string> pythons, CancellationToken cancellation)
+    {
+        using var scope = NewDisposeScope();
+        var (x, y, t, truth) = Digits();
+        double gamma = Rbf.Scale(x);
+        const double c = 10;
+        double[] Ours() => Answers(new SupportVectorMachine(_ => [new Rbf(gamma)], [c], new SeededRandom(1, "folds")), x, y, t, cancellation);
+        return Beside("svc", [(Values(x), 64), (Values(y), 1), (Values(t), 64), ([gamma, c], 2)], Ours, (a, b) => Math.Abs(Right(a, truth) - Right(b, truth)) <= 0.004, pythons, Missing, cancellation);
+    }
+
+    private static BenchMeasurement Forest(IReadOnlyList<string> pythons, CancellationToken cancellation)
+    {
+        using var scope = NewDisposeScope();
+        var (x, y, t, truth) = Digits();
+        double[] Ours() => Answers(new RandomForest(new(p => new SeededRandom(1, p)), new() { Trees = 100 }), x, y, t, cancellation);
+        return Beside("forest", [(Values(x), 64), (Values(y), 1), (Values(t), 64), ([100], 1)], Ours, (a, b) => Right(a, truth) >= Right(b, truth) - 0.015, pythons, Missing, cancellation);
+    }
+
+    /// <summary>The overlaps of the states of two sets of angles.</summary>
+    public static BenchMeasurement Quantum(int n, int qubits, IReadOnlyList<string> pythons, CancellationToken cancellation)
+    {
+        var random = new SeededRandom(1, "angles");
+        double[] all = [.. Enumerable.Range(0, 2 * n * qubits).Select(_ => 2 * Math.PI * random.NextDouble())];
+        using var scope = NewDisposeScope();
+        var (x, y) = (tensor(all[..(n * qubits)], [n, qubits]), tensor(all[(n * qubits)..], [n, qubits]));
+        var kernel = new QuantumKernel(new());
+        double[] Ours()
+        {
+            using var inner = NewDisposeScope();
+            return kernel.Gram(x, y).data<double>().ToArray();
+        }
+        return Beside("zz", [(all[..(n * qubits)], qubits), (all[(n * qubits)..], qubits)], Ours, (a, b) => Largest(a, b) <= 1e-10, pythons, "a python3 that has scipy (Debian: apt-get install python3-scipy)", cancellation);
+    }
+
+    /// <summary>Runs ours and a case of <c>kernels.py</c> on the same matrices, alternating.</summary>
+    /// <param name="name">The case.</param>
+    /// <param name="matrices">Values row after row, and the length of a row.</param>
+    /// <param name="ours">Computes what the case computes.</param>
+    /// <param name="same">Whether ours and theirs are the same.</param>
+    /// <param name="pythons">Where a Python may be.</param>
+    /// <param name="missing">What to install without one.</param>
+    /// <param name="cancellation">Stops between repetitions.</param>
+    public static BenchMeasurement Beside(string name, IReadOnlyList<(double[] Values, int Columns)> matrices, Func<double[]> ours, Func<double[], double[], bool> same, IReadOnlyList<string> pythons, string missing, CancellationToken cancellation)
+    {
+        NativeTorch.SetThreads(Threads);
+        using var given = new PeerMatrices(matrices);
+        using var peer = PythonPeer.Start(pythons, "kernels.py", $"{name},{Threads},{given.Prefix}");
+        bool? accurate = peer is null ? null : same(ours(), given.Answer(peer));
+        List<double> mine = [], theirs = [];
+        for (int i = 0; i <= Repetitions; i++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            long start = Stopwatch.GetTimestamp();
+            ours();
+            mine.Add(Stopwatch.GetElapsedTime(start).TotalSeconds);
+            if (peer is not null)
+                theirs.Add(peer.Ask("seconds")[0]);
+        }
+        return new(TrainingStep.MedianWithoutFirst(mine), peer?.Name ?? "scikit-learn", peer is null ? null : TrainingStep.MedianWithoutFirst(theirs), accurate, peer is null ? missing : null);
+    }
+
+    private static (Tensor X, Tensor Y, Tensor T, double[] Truth) Digits()
+    {
+        const int learned = 1297;
+        var data = DataSources.Open(null, new DataReading(), CancellationToken.None);
+        float[] values = new float[data.Count * data.Width];
+        data.CopyRows(Enumerable.Range(0, data.Count).ToArray(), values);
+        var all = tensor(Array.ConvertAll(values, v => (double)v), [data.Count, data.Width]);
+        double[] labels = [.. data.Labels.ToArray().Select(l => (double)l)];
+        return (all.narrow(0, 0, learned).clone(), tensor(labels[..learned], [learned, 1]), all.narrow(0, learned, data.Count - learned).clone(), labels[learned..]);
+    }
+
+    private static double[] Answers(IClassifier method, Tensor x, Tensor y, Tensor t, CancellationToken cancellation)
+    {
+        using var scope = NewDisposeScope();
+        int[] labels = [.. Values(y).Select(v => (int)v)];
+        using var fitted = method.Fit(new TrainingRows(x, labels, labels.Max() + 1), cancellation);
+        return [.. fitted.Scores(t).argmax(1).data<long>().ToArray().Select(a => (double)a)];
+    }
+
+    private static double Right(double[] answers, double[] truth) => answers.Zip(truth).Average(p => p.First == p.Second ? 1.0 : 0);
+
+    private static double[] Values(Tensor x) => x.contiguous().data<double>().ToArray();
+
+    /// <summary>The largest difference of two lists as long.</summary>
+    private static double Largest(double[] a, double[] b) => a.Length != b.Length ? double.PositiveInfinity : a.Zip(b).Max(p => Math.Abs(p.First - p.Second));
+}
+
+/// <summary>Matrices in files that a peer reads, and the file it writes; gone with the object.</summary>
+internal sealed class PeerMatrices : IDisposable
+{
+    public PeerMatrices(IReadOnlyList<(double[] Values, int Columns)> matrices)
+    {
+        for (int i = 0; i < matrices.Count; i++)
+        {
+            using var file = File.Create(string.Create(CultureInfo.InvariantCulture, $"{Prefix}.{i}"));
+            file.Write(MemoryMarshal.AsBytes<long>([matrices[i].Values.Length / matrices[i].Columns, matrices[i].Columns]));
+            file.Write(MemoryMarshal.AsBytes(matrices[i].Values.AsSpan()));
+        }
+    }
+
+    /// <summary>How their names begin.</summary>
+    public string Prefix { get; } = Path.GetTempFileName();
+
+    /// <summary>What a peer computes.</summary>
+    public double[] Answer(PythonPeer peer)
+    {
+        peer.Ask("check");
+        return MemoryMarshal.Cast<byte, double>(File.ReadAllBytes(Prefix + ".out")).ToArray();
+    }
+
+    public void Dispose()
+    {
+        foreach (string file in Directory.GetFiles(Path.GetDirectoryName(Prefix)!, Path.GetFileName(Prefix) + "*"))
+            File.Delete(file);
+    }
+}
