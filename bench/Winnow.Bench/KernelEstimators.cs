@@ -16,6 +16,9 @@ internal static class KernelEstimators
 {
     private const int Repetitions = 5, Threads = 2;
 
+    /// <summary>Runs of ours before it is measured: the runtime compiles in stages, and the last comes after 30 calls.</summary>
+    private static readonly TimeSpan Warming = TimeSpan.FromSeconds(2);
+
     /// <summary>What has to be installed.</summary>
     private const string Missing = "a python3 that has scikit-learn (Debian: apt-get install python3-sklearn libopenblas0-pthread)";
 
@@ -57,7 +60,7 @@ internal static class KernelEstimators
         double gamma = Rbf.Scale(x);
         const double c = 10;
         double[] Ours() => Answers(new SupportVectorMachine(_ => [new Rbf(gamma)], [c], new SeededRandom(1, "folds")), x, y, t, cancellation);
-        return Beside("svc", [(Values(x), 64), (Values(y), 1), (Values(t), 64), ([gamma, c], 2)], Ours, (a, b) => Math.Abs(Right(a, truth) - Right(b, truth)) <= 0.004, pythons, Missing, cancellation);
+        return Beside("svc", [(Values(x), 64), (Values(y), 1), (Values(t), 64), ([gamma, c], 2)], Ours, (a, b) => Right(a, truth) >= Right(b, truth) - 0.002, pythons, Missing, cancellation);
     }
 
     private static BenchMeasurement Forest(IReadOnlyList<string> pythons, CancellationToken cancellation)
@@ -98,6 +101,9 @@ internal static class KernelEstimators
         using var given = new PeerMatrices(matrices);
         using var peer = PythonPeer.Start(pythons, "kernels.py", $"{name},{Threads},{given.Prefix}");
         bool? accurate = peer is null ? null : same(ours(), given.Answer(peer));
+        long begin = Stopwatch.GetTimestamp();
+        for (int runs = 0; runs < 2 || Stopwatch.GetElapsedTime(begin) < Warming; runs++)
+            ours();
         List<double> mine = [], theirs = [];
         for (int i = 0; i <= Repetitions; i++)
         {

@@ -51,18 +51,18 @@ public sealed class SupportVectorMachine(Func<Tensor, IReadOnlyList<IKernel>> ke
             int best = -1;
             foreach (var tried in candidates)
             {
-                double[] gram = tried.Gram(rows.X, rows.X).data<double>().ToArray();
+                var gram = tried.Gram(rows.X, rows.X);
                 foreach (double bound in bounds)
                     if (Right(gram, rows, bound, cancellation) is var right && right > best)
                         (best, kernel, c) = (right, tried, bound);
             }
         }
-        var machines = new PairMachines(kernel.Gram(rows.X, rows.X).data<double>().ToArray(), rows.Labels, [.. Enumerable.Range(0, rows.Labels.Count)], c, cancellation);
-        return new Fitted(kernel, rows.X, machines, rows.Classes, new Dictionary<string, double> { ["c"] = c, ["gap"] = machines.Gap, ["support"] = machines.Support });
+        var machines = new PairMachines(kernel.Gram(rows.X, rows.X), rows.Labels, [.. Enumerable.Range(0, rows.Labels.Count)], c, cancellation);
+        return new Fitted(kernel, rows.X.index_select(0, tensor(machines.Support)), machines, rows.Classes, new Dictionary<string, double> { ["c"] = c, ["gap"] = machines.Gap, ["support"] = machines.Support.Length });
     }
 
     /// <summary>Rows of folds left out that are answered rightly.</summary>
-    private int Right(double[] gram, TrainingRows rows, double c, CancellationToken cancellation)
+    private int Right(Tensor gram, TrainingRows rows, double c, CancellationToken cancellation)
     {
         int n = rows.Labels.Count, right = 0;
         int[] order = [.. Enumerable.Range(0, n)];
@@ -73,7 +73,7 @@ public sealed class SupportVectorMachine(Func<Tensor, IReadOnlyList<IKernel>> ke
             using var scope = NewDisposeScope();
             int[] learned = [.. order.Where((_, i) => i % Folds != fold)], left = [.. order.Where((_, i) => i % Folds == fold)];
             var machines = new PairMachines(gram, rows.Labels, learned, c, cancellation);
-            double[] scores = machines.Scores(Aligned.Of([.. left.SelectMany(i => gram.AsSpan(i * n, n).ToArray())], left.Length, n), rows.Classes);
+            double[] scores = machines.Scores(gram.index_select(0, tensor(left)).index_select(1, tensor(machines.Support)), rows.Classes);
             for (int i = 0; i < left.Length; i++)
                 right += scores.AsSpan(i * rows.Classes, rows.Classes) is var own && own.IndexOf(TensorPrimitives.Max<double>(own)) == rows.Labels[left[i]] ? 1 : 0;
         }
@@ -98,32 +98,36 @@ public sealed class SupportVectorMachine(Func<Tensor, IReadOnlyList<IKernel>> ke
 }
 
 /// <summary>A machine for each pair of classes that have rows; they vote.</summary>
-internal sealed class PairMachines
+internal sealed unsafe class PairMachines
 {
     private readonly (int First, int Second)[] _pairs;
     private readonly double[] _weights, _biases;
 
     /// <summary>Trains, on as many threads as the tensor library has.</summary>
-    /// <param name="gram">Of all rows, [n, n] row after row.</param>
+    /// <param name="gram">Of all rows, float64 [n, n].</param>
     /// <param name="labels">One a row.</param>
     /// <param name="rows">The rows learned from.</param>
     /// <param name="c">Most weight of a row.</param>
     /// <param name="cancellation">Stops between machines.</param>
-    public PairMachines(double[] gram, IReadOnlyList<int> labels, int[] rows, double c, CancellationToken cancellation)
+    public PairMachines(Tensor gram, IReadOnlyList<int> labels, int[] rows, double c, CancellationToken cancellation)
     {
         int n = labels.Count;
         int[][] byClass = [.. rows.GroupBy(r => labels[r]).OrderBy(g => g.Key).Select(g => g.ToArray())];
         (int A, int B)[] pairs = [.. from a in Enumerable.Range(0, byClass.Length) from b in Enumerable.Range(a + 1, byClass.Length - a - 1) select (a, b)];
         _pairs = [.. pairs.Select(p => (labels[byClass[p.A][0]], labels[byClass[p.B][0]]))];
-        (_weights, _biases) = (new double[n * pairs.Length], new double[pairs.Length]);
+        _biases = new double[pairs.Length];
+        double[] weights = new double[n * pairs.Length];
         double[] gaps = new double[pairs.Length];
+        using var scope = NewDisposeScope();
+        var held = gram.contiguous();
+        double* data = Aligned.Address(held);
         Parallel.For(0, pairs.Length, new() { MaxDegreeOfParallelism = get_num_threads(), CancellationToken = cancellation }, p =>
         {
             int[] own = [.. byClass[pairs[p].A], .. byClass[pairs[p].B]];
             double[] k = new double[own.Length * own.Length];
             for (int i = 0; i < own.Length; i++)
             {
-                var from = gram.AsSpan(own[i] * n, n);
+                double* from = data + (long)own[i] * n;
                 var to = k.AsSpan(i * own.Length, own.Length);
                 for (int j = 0; j < to.Length; j++)
                     to[j] = from[own[j]];
@@ -131,20 +135,21 @@ internal sealed class PairMachines
             var machine = BinaryMachine.Train(k, [.. own.Select((_, i) => i < byClass[pairs[p].A].Length ? 1 : -1)], c);
             (_biases[p], gaps[p]) = (machine.Bias, machine.Gap);
             for (int i = 0; i < own.Length; i++)
-                _weights[own[i] * pairs.Length + p] = machine.Alpha[i] * machine.Labels[i];
+                weights[own[i] * pairs.Length + p] = machine.Alpha[i] * machine.Labels[i];
         });
         Gap = gaps.Max();
-        Support = _weights.Chunk(pairs.Length).Count(w => w.Any(v => v != 0));
+        Support = [.. Enumerable.Range(0, n).Where(i => weights.AsSpan(i * pairs.Length, pairs.Length).ContainsAnyExcept(0))];
+        _weights = [.. Support.SelectMany(i => weights[(i * pairs.Length)..((i + 1) * pairs.Length)])];
     }
 
     /// <summary>The largest gap of a machine.</summary>
     public double Gap { get; }
 
-    /// <summary>Rows that have a weight.</summary>
-    public int Support { get; }
+    /// <summary>Rows that have a weight, by number.</summary>
+    public int[] Support { get; }
 
     /// <summary>Votes of rows for classes, and between as many the sum of the margins, squashed: [m, classes], row after row.</summary>
-    /// <param name="similarities">Float64 [m, n] with all rows.</param>
+    /// <param name="similarities">Float64 [m, rows that have a weight].</param>
     /// <param name="classes">Classes.</param>
     public double[] Scores(Tensor similarities, int classes)
     {

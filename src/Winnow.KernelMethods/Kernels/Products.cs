@@ -15,7 +15,7 @@ internal static unsafe class Products
     /// <summary>More than any of these take part in.</summary>
     private const long MostBytes = 8L << 30;
 
-    private const int Chunk = 256, Tile = 32;
+    private const int Tile = 32, MostInCache = 1 << 20;
 
     /// <summary>Makes of a row's products with other rows what a kernel says of them, in place.</summary>
     /// <param name="row">The products of a row with others.</param>
@@ -37,11 +37,12 @@ internal static unsafe class Products
         if (n == 0 || m == 0)
             return gram.MoveToOuterDisposeScope();
         double[] ofX = Lengths(x), ofY = same ? ofX : Lengths(y);
-        double* data = Address(gram);
-        for (int at = 0; at < n; at += Chunk)
+        double* data = Aligned.Address(gram);
+        int chunk = Math.Max(64, MostInCache / m);
+        for (int at = 0; at < n; at += chunk)
         {
             using var part = NewDisposeScope();
-            int first = at, count = Math.Min(Chunk, n - at), from = same ? at : 0;
+            int first = at, count = Math.Min(chunk, n - at), from = same ? at : 0;
             gram.narrow(0, first, count).narrow(1, from, m - from).addmm_(x.narrow(0, first, count), y.narrow(0, from, m - from).t(), beta: 0, alpha: 1);
             for (int i = first; same && i < first + count; i++)
                 data[(long)i * m + i] = ofX[i]; // so that a row is at no distance from itself
@@ -75,14 +76,6 @@ internal static unsafe class Products
     {
         using var scope = NewDisposeScope();
         return x.square().sum(1).data<double>().ToArray();
-    }
-
-    /// <summary>Where the numbers of a matrix lie; valid as long as it lives.</summary>
-    private static double* Address(Tensor a)
-    {
-        using var scope = NewDisposeScope();
-        fixed (byte* first = a.narrow(0, 0, 1).bytes)
-            return (double*)first;
     }
 
     private static ParallelOptions Threads() => new() { MaxDegreeOfParallelism = get_num_threads() };

@@ -1,7 +1,10 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
+using System.Numerics;
+using System.Numerics.Tensors;
 using Winnow.Core;
 using static TorchSharp.torch;
+using Tensor = TorchSharp.torch.Tensor;
 
 namespace Winnow.KernelMethods;
 
@@ -38,7 +41,7 @@ public sealed record QuantumKernelOptions
 /// <para>Paper: Havlíček, Córcoles, Temme, Harrow, Kandala, Chow and Gambetta, Supervised learning with quantum enhanced feature spaces, Nature 567, 2019 (arXiv 1804.11326).
 /// Left out: the variational classifier, kernel alignment, and noise other than that of counting.</para>
 /// <para>Repeated: Hadamard gates on all qubits, then amplitude b times <c>exp(i φ(b))</c>, <c>φ(b) = Σ_k 2 x_k b_k + Σ_{j&lt;k} 2 (π − x_j)(π − x_k) (b_j xor b_k)</c>. Qubit k is bit k. States are made once a row:
-/// cost O(n · repetitions · 2^q · (q + pairs)) and O(n m 2^q) for the overlaps; memory 16 · 2^q bytes a row. Counting R shots gives a binomial share; a matrix of rows with themselves is then
+/// cost O(n · repetitions · 2^q · q) and O(n m 2^q) for the overlaps; memory 16 · 2^q bytes a row. Counting R shots gives a binomial share; a matrix of rows with themselves is then
 /// brought back to the nearest without negative eigenvalues.</para>
 /// </summary>
 /// <param name="options">The circuit.</param>
@@ -68,7 +71,10 @@ public sealed class QuantumKernel(QuantumKernelOptions options, SeededRandom? ra
         bool same = ReferenceEquals(x, y);
         var (a, b) = States(x);
         var (c, d) = same ? (a, b) : States(y);
-        var gram = (a.mm(c.t()) + b.mm(d.t())).square() + (a.mm(d.t()) - b.mm(c.t())).square();
+        // (a + ib)(c − id) by three real products
+        var (ac, bd) = (a.mm(c.t()), b.mm(d.t()));
+        var imaginary = (a + b).mm((c - d).t()).sub_(ac).add_(bd);
+        var gram = ac.add_(bd).pow_(2).add_(imaginary.pow_(2));
         gram.clamp_(0, 1);
         if (same)
             Products.Symmetric(gram).diagonal().fill_(1);
@@ -91,35 +97,50 @@ public sealed class QuantumKernel(QuantumKernelOptions options, SeededRandom? ra
             throw InputException.At("rows", $"[{string.Join(", ", x.shape)}]", $"[n, q] of 1 to {MostQubits} qubits", $"Choose qubits=1 to {MostQubits}: so many principal components stand for the features.");
         Finite.Require(x, "rows");
         int n = (int)x.shape[0], q = (int)x.shape[1], size = 1 << q;
-        double[] angles = x.contiguous().data<double>().ToArray(), real = new double[(long)n * size], imaginary = new double[real.Length], phase = new double[size];
-        var pairs = Pairs(q).ToArray();
-        double root = Math.Pow(2, -q / 2.0);
-        for (int row = 0; row < n; row++)
+        if ((long)n * size > Array.MaxLength)
+            throw InputException.At("rows", $"{n:N0} of {q} qubits, {(long)n * size:N0} amplitudes", $"at most {Array.MaxLength:N0}", "Take fewer rows at once.");
+        double[] angles = x.contiguous().data<double>().ToArray(), real = new double[(long)n * size], imaginary = new double[real.Length];
+        bool[,] joined = new bool[q, q];
+        foreach (var (j, k) in Pairs(q))
+            joined[Math.Max(j, k), Math.Min(j, k)] = true;
+        double root = Math.Pow(2, -q / 2.0 * options.Repetitions);
+        Parallel.For(0, n, new ParallelOptions { MaxDegreeOfParallelism = get_num_threads() }, () => new double[4 * size], (row, _, own) =>
         {
-            var angle = angles.AsSpan(row * q, q);
-            for (int b = 0; b < size; b++)
-            {
-                phase[b] = 0;
-                for (int k = 0; k < q; k++)
-                    phase[b] += (b >> k & 1) * 2 * angle[k];
-                foreach (var (j, k) in pairs)
-                    phase[b] += ((b >> j ^ b >> k) & 1) * 2 * (Math.PI - angle[j]) * (Math.PI - angle[k]);
-            }
+            Span<double> phase = own.AsSpan(0, size), turn = own.AsSpan(size, size), cos = own.AsSpan(2 * size, size), sin = own.AsSpan(3 * size, size);
+            Phases(angles.AsSpan(row * q, q), joined, phase, turn);
+            TensorPrimitives.SinCos<double>(phase, sin, cos);
             var re = real.AsSpan(row * size, size);
             var im = imaginary.AsSpan(row * size, size);
-            re[0] = 1;
+            re[0] = root;
             for (int r = 0; r < options.Repetitions; r++)
             {
                 Hadamards(re);
                 Hadamards(im);
                 for (int b = 0; b < size; b++)
-                {
-                    var (sin, cos) = Math.SinCos(phase[b]);
-                    (re[b], im[b]) = (root * (re[b] * cos - im[b] * sin), root * (re[b] * sin + im[b] * cos));
-                }
+                    (re[b], im[b]) = (re[b] * cos[b] - im[b] * sin[b], re[b] * sin[b] + im[b] * cos[b]);
             }
-        }
+            return own;
+        }, _ => { });
         return (Aligned.Of(real, n, size), Aligned.Of(imaginary, n, size));
+    }
+
+    /// <summary>φ of all b, the upper half from the lower: setting bit k adds <c>2 x_k + Σ_{j&lt;k} c_jk (1 − 2 b_j)</c>, c_jk = 2 (π − x_j)(π − x_k). Cost O(2^q).</summary>
+    private static void Phases(ReadOnlySpan<double> x, bool[,] joined, Span<double> phase, Span<double> turn)
+    {
+        phase[0] = 0;
+        for (int k = 0; k < x.Length; k++)
+        {
+            turn[0] = 2 * x[k];
+            for (int j = 0; j < k; j++)
+            {
+                double c = joined[k, j] ? 2 * (Math.PI - x[j]) * (Math.PI - x[k]) : 0;
+                for (int b = 0; b < 1 << j; b++)
+                    (turn[b], turn[b + (1 << j)]) = (turn[b] + c, turn[b] - c);
+            }
+            int half = 1 << k;
+            for (int b = 0; b < half; b++)
+                phase[b + half] = phase[b] + turn[b];
+        }
     }
 
     /// <summary>Hadamard gates on all qubits, without their factor: the fast Walsh–Hadamard transform.</summary>
@@ -127,8 +148,18 @@ public sealed class QuantumKernel(QuantumKernelOptions options, SeededRandom? ra
     {
         for (int half = 1; half < state.Length; half *= 2)
             for (int first = 0; first < state.Length; first += 2 * half)
-                for (int b = first; b < first + half; b++)
-                    (state[b], state[b + half]) = (state[b] + state[b + half], state[b] - state[b + half]);
+            {
+                Span<double> low = state.Slice(first, half), high = state.Slice(first + half, half);
+                int b = 0;
+                for (; b + Vector<double>.Count <= half; b += Vector<double>.Count)
+                {
+                    var (u, v) = (new Vector<double>(low[b..]), new Vector<double>(high[b..]));
+                    (u + v).CopyTo(low[b..]);
+                    (u - v).CopyTo(high[b..]);
+                }
+                for (; b < half; b++)
+                    (low[b], high[b]) = (low[b] + high[b], low[b] - high[b]);
+            }
     }
 
     private IEnumerable<(int, int)> Pairs(int q) => options.Map == "z" ? [] : options.Entanglement switch
