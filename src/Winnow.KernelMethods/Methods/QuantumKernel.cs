@@ -106,8 +106,8 @@ public sealed class QuantumKernel(QuantumKernelOptions options, SeededRandom? ra
         double root = Math.Pow(2, -q / 2.0 * options.Repetitions);
         Parallel.For(0, n, new ParallelOptions { MaxDegreeOfParallelism = get_num_threads() }, () => new double[4 * size], (row, _, own) =>
         {
-            Span<double> phase = own.AsSpan(0, size), turn = own.AsSpan(size, size), cos = own.AsSpan(2 * size, size), sin = own.AsSpan(3 * size, size);
-            Phases(angles.AsSpan(row * q, q), joined, phase, turn);
+            Span<double> phase = own.AsSpan(0, size), w = own.AsSpan(size, size), cos = own.AsSpan(2 * size, size), sin = own.AsSpan(3 * size, size);
+            Phases(angles.AsSpan(row * q, q), joined, phase, w);
             TensorPrimitives.SinCos<double>(phase, sin, cos);
             var re = real.AsSpan(row * size, size);
             var im = imaginary.AsSpan(row * size, size);
@@ -124,22 +124,23 @@ public sealed class QuantumKernel(QuantumKernelOptions options, SeededRandom? ra
         return (Aligned.Of(real, n, size), Aligned.Of(imaginary, n, size));
     }
 
-    /// <summary>φ of all b, the upper half from the lower: setting bit k adds <c>2 x_k + Σ_{j&lt;k} c_jk (1 − 2 b_j)</c>, c_jk = 2 (π − x_j)(π − x_k). Cost O(2^q).</summary>
-    private static void Phases(ReadOnlySpan<double> x, bool[,] joined, Span<double> phase, Span<double> turn)
+    /// <summary>φ of all b, bit after bit: with bit k unset comes <c>w = Σ_{j&lt;k} c_jk b_j</c>, c_jk = 2 (π − x_j)(π − x_k), and with it set <c>2 x_k + Σ_{j&lt;k} c_jk − w</c>. Cost O(2^q).</summary>
+    private static void Phases(ReadOnlySpan<double> x, bool[,] joined, Span<double> phase, Span<double> w)
     {
-        phase[0] = 0;
+        (phase[0], w[0]) = (0, 0);
         for (int k = 0; k < x.Length; k++)
         {
-            turn[0] = 2 * x[k];
+            double all = 2 * x[k];
             for (int j = 0; j < k; j++)
             {
                 double c = joined[k, j] ? 2 * (Math.PI - x[j]) * (Math.PI - x[k]) : 0;
+                all += c;
                 for (int b = 0; b < 1 << j; b++)
-                    (turn[b], turn[b + (1 << j)]) = (turn[b] + c, turn[b] - c);
+                    w[b + (1 << j)] = w[b] + c;
             }
             int half = 1 << k;
             for (int b = 0; b < half; b++)
-                phase[b + half] = phase[b] + turn[b];
+                (phase[b], phase[b + half]) = (phase[b] + w[b], phase[b] + all - w[b]);
         }
     }
 
