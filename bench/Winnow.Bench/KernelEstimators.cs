@@ -5,6 +5,7 @@ using Winnow.Core;
 using Winnow.Data;
 using Winnow.KernelMethods;
 using Winnow.Learning;
+using Winnow.Numerics;
 using static TorchSharp.torch;
 
 namespace Winnow.Bench;
@@ -27,6 +28,7 @@ internal static class KernelEstimators
         new("kernels.krr", "kernel ridge, rbf, n = 4,000, d = 50, 10 outputs: fit and 1,000 answers", "s", Better.Lower, 0.8, c => Ridge(4000, 50, PythonPeer.Candidates, c)),
         new("kernels.svm", "support vector machine, rbf, digits: fit 1,297 and 500 answers", "s", Better.Lower, 1, c => Machine(PythonPeer.Candidates, c)),
         new("kernels.forest", "random forest, 100 trees, digits: fit 1,297 and 500 answers", "s", Better.Lower, 0.7, c => Forest(PythonPeer.Candidates, c)),
+        new("kernels.gram", "rbf Gram matrix, 8,000 x 8,000, d = 128, float32", "s", Better.Lower, 1.5, c => Gram(8000, 128, c)),
         new("kernels.zz", "ZZ kernel of 2,000 x 2,000 points, 10 qubits", "s", Better.Lower, 1, c => Quantum(2000, 10, PythonPeer.Candidates, c)),
     ];
 
@@ -69,6 +71,45 @@ internal static class KernelEstimators
         var (x, y, t, truth) = Digits();
         double[] Ours() => Answers(new RandomForest(new(p => new SeededRandom(1, p)), new() { Trees = 100 }), x, y, t, cancellation);
         return Beside("forest", [(Values(x), 64), (Values(y), 1), (Values(t), 64), ([100], 1)], Ours, (a, b) => Right(a, truth) >= Right(b, truth) - 0.015, pythons, Missing, cancellation);
+    }
+
+    /// <summary>A Gram matrix in float32, beside what its product alone takes and what writing as many bytes takes.</summary>
+    public static unsafe BenchMeasurement Gram(int n, int d, CancellationToken cancellation)
+    {
+        NativeTorch.SetThreads(Threads);
+        using var scope = NewDisposeScope();
+        using var generator = new Generator(1);
+        float gamma = 0.5f / d;
+        var x = randn(n, d, generator: generator);
+        Tensor gram = empty(n, n), product = empty(n, n);
+        var options = new GramOptions { Threads = Threads };
+        void Ours() => GramBlocks.Compute(Matrix(x), Matrix(x), new RbfFunction(gamma), Matrix(gram), options, new Scratch(), cancellation);
+        List<double> ours = [], products = [], writes = [];
+        for (int i = 0; i <= Repetitions + 1; i++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            ours.Add(Seconds(Ours));
+            products.Add(Seconds(() => product.addmm_(x, x.t(), beta: 0, alpha: 1)));
+            writes.Add(Seconds(() => product.fill_(1)));
+        }
+        using var inner = NewDisposeScope();
+        var exact = new Rbf(gamma).Gram(x.narrow(0, 0, 500).to(ScalarType.Float64), x.to(ScalarType.Float64));
+        bool accurate = (exact - gram.narrow(0, 0, 500)).abs().max().item<double>() <= 1e-5;
+        var (gemm, write) = (TrainingStep.MedianWithoutFirst(products), TrainingStep.MedianWithoutFirst(writes));
+        return new(TrainingStep.MedianWithoutFirst(ours), string.Create(CultureInfo.InvariantCulture, $"libtorch {__version__}, {Threads} threads: the product alone {gemm:F3} s, and {write:F3} s to write {4e-6 * n * n:F0} MB"), gemm + write, accurate);
+    }
+
+    private static double Seconds(Action action)
+    {
+        long start = Stopwatch.GetTimestamp();
+        action();
+        return Stopwatch.GetElapsedTime(start).TotalSeconds;
+    }
+
+    private static unsafe TileMatrix Matrix(Tensor a)
+    {
+        fixed (byte* data = a.narrow(0, 0, 1).bytes)
+            return new((float*)data, (int)a.shape[0], (int)a.shape[1]);
     }
 
     /// <summary>The overlaps of the states of two sets of angles.</summary>
