@@ -21,7 +21,7 @@ internal static class KernelEstimators
     private static readonly TimeSpan Warming = TimeSpan.FromSeconds(2);
 
     /// <summary>What has to be installed.</summary>
-    private const string Missing = "a python3 that has scikit-learn (Debian: apt-get install python3-sklearn libopenblas0-pthread)";
+    public const string Missing = "a python3 that has scikit-learn (Debian: apt-get install python3-sklearn libopenblas0-pthread)";
 
     public static IEnumerable<BenchCase> Cases =>
     [
@@ -52,7 +52,7 @@ internal static class KernelEstimators
             using var fitted = method.Fit(new TrainingRows(x, labels, classes), cancellation);
             return fitted.Scores(t).data<double>().ToArray();
         }
-        return Beside("krr", [(all[..(n * d)], d), (targets, classes), (all[(n * d)..], d), ([gamma, ridge], 2)], Ours, (a, b) => Largest(a, b) <= 1e-9, pythons, Missing, cancellation);
+        return Beside("krr", [(all[..(n * d)], d), (targets, classes), (all[(n * d)..], d), ([gamma, ridge, 0, 0, 0], 5)], Ours, (a, b) => Largest(a, b) <= 1e-9, pythons, Missing, cancellation);
     }
 
     private static BenchMeasurement Machine(IReadOnlyList<string> pythons, CancellationToken cancellation)
@@ -179,7 +179,8 @@ internal static class KernelEstimators
 
     private static double Right(double[] answers, double[] truth) => answers.Zip(truth).Average(p => p.First == p.Second ? 1.0 : 0);
 
-    private static double[] Values(Tensor x) => x.contiguous().data<double>().ToArray();
+    /// <summary>The numbers of a tensor, row after row.</summary>
+    public static double[] Values(Tensor x) => x.contiguous().data<double>().ToArray();
 
     /// <summary>The largest difference of two lists as long.</summary>
     private static double Largest(double[] a, double[] b) => a.Length != b.Length ? double.PositiveInfinity : a.Zip(b).Max(p => Math.Abs(p.First - p.Second));

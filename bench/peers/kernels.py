@@ -40,13 +40,9 @@ m = [matrix(i) for i in range(8) if os.path.exists(f"{prefix}.{i}")]
 
 
 def krr(x, y, t, p):
-    """rows, targets, rows asked for, [[gamma, alpha]] -> predictions"""
-    return kernel_ridge.KernelRidge(kernel="rbf", gamma=p[0, 0], alpha=p[0, 1]).fit(x, y).predict(t)
-
-
-def ridge(x, y, t, p):
-    """rows, targets, rows asked for, [[alpha]] -> predictions, with an intercept"""
-    return linear_model.Ridge(alpha=p[0, 0], solver="cholesky").fit(x, y).predict(t)
+    """rows, targets, rows asked for, [[gamma, alpha, kernel, degree, constant]] -> predictions"""
+    gamma, alpha, kernel, degree, constant = p[0]
+    return kernel_ridge.KernelRidge(kernel=("rbf", "laplacian", "poly", "cosine")[int(kernel)], gamma=None if kernel == 3 else gamma, alpha=alpha, degree=int(degree), coef0=constant).fit(x, y).predict(t)
 
 
 def svc(x, y, t, p):

@@ -73,6 +73,25 @@ public class BenchTests
     }
 
     [Fact]
+    public void Estimators_answer_what_the_peer_answers()
+    {
+        var measurements = new[]
+        {
+            KernelEstimators.Ridge(60, 4, PythonPeer.Candidates, TestContext.Current.CancellationToken),
+            KernelEstimators.Quantum(9, 3, PythonPeer.Candidates, TestContext.Current.CancellationToken),
+            KernelEstimators.Gram(600, 20, TestContext.Current.CancellationToken),
+        };
+        Assert.SkipUnless(measurements.All(m => m.MissingPeer is null), $"there is no {measurements[0].MissingPeer}");
+        Assert.All(measurements, m => Assert.True(m.AccuracyOk));
+        foreach (var estimator in KernelAgreement.Estimators)
+        {
+            var measurement = KernelAgreement.Run(null, estimator, PythonPeer.Candidates, TestContext.Current.CancellationToken);
+            Assert.True(measurement.Ours <= estimator.Target * measurement.Theirs, estimator.Title);
+        }
+        Assert.Contains("python3-sklearn", KernelEstimators.Ridge(60, 4, ["/no/such/python"], TestContext.Current.CancellationToken).MissingPeer);
+    }
+
+    [Fact]
     public void The_json_has_the_recorded_fields() =>
         Assert.Equal(
             """{"bench":"b","case":"c","ours":3,"peer":"p","theirs":2,"unit":"steps/s","ratio":1.5,"better":"higher","target":2,"accuracy_ok":true,"missing_peer":null}""",
