@@ -73,10 +73,7 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
     public override IReadOnlyList<MetricCard> Metrics => KernelMethods.Metrics.Cards;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<FigureCard> Figures { get; } =
-    [
-        new("by-class", FigureKind.Bars, "Right answers by class", "class", "class", "share of the class's rows that are answered rightly", "A method may be good on the whole and blind to one class."),
-    ];
+    public override IReadOnlyList<FigureCard> Figures { get; } = [.. ClassificationFigures.Cards];
 
     /// <inheritdoc/>
     public override DataSummary Inspect(string? source, TaskCard task, object taskOptions, DataReading reading, CancellationToken cancellation)

@@ -108,7 +108,7 @@ public sealed class KernelRidge(Func<Tensor, IReadOnlyList<IKernel>> kernels, Ri
 }
 
 /// <summary>Scores that are sums over the rows learned from: <c>k(x, X) α</c>, and a base, if there is one.</summary>
-internal sealed class FittedKernel : IFitted
+internal sealed class FittedKernel : IFitted, IOnKernel
 {
     private readonly IKernel _kernel;
     private readonly Tensor _x, _alpha;
@@ -126,6 +126,8 @@ internal sealed class FittedKernel : IFitted
     }
 
     public IReadOnlyDictionary<string, double> Report { get; }
+
+    public IKernel Kernel => _kernel;
 
     public Tensor Scores(Tensor x)
     {

@@ -80,11 +80,13 @@ public sealed class SupportVectorMachine(Func<Tensor, IReadOnlyList<IKernel>> ke
         return right;
     }
 
-    private sealed class Fitted(IKernel kernel, Tensor x, PairMachines machines, int classes, IReadOnlyDictionary<string, double> report) : IFitted
+    private sealed class Fitted(IKernel kernel, Tensor x, PairMachines machines, int classes, IReadOnlyDictionary<string, double> report) : IFitted, IOnKernel
     {
         private readonly Tensor _x = x.clone().DetachFromDisposeScope();
 
         public IReadOnlyDictionary<string, double> Report => report;
+
+        public IKernel Kernel => kernel;
 
         public Tensor Scores(Tensor rows)
         {

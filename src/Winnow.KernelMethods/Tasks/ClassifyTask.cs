@@ -77,8 +77,7 @@ internal static class Classification
         int[] answers = [.. scores.argmax(1).data<long>().ToArray().Select(a => (int)a)];
         foreach (var (name, value) in fitted.Report)
             context.Metric($"report/{name}", value, 1);
-        foreach (var of in problem.Labels.Zip(answers).GroupBy(p => p.First))
-            context.Metric($"class/{problem.Names[of.Key]}", of.Average(p => p.First == p.Second ? 1.0 : 0), 1);
+        ClassificationFigures.Record(trial, problem, fitted, answers);
         return new(new Dictionary<string, double>
         {
             ["accuracy"] = problem.Labels.Zip(answers).Average(p => p.First == p.Second ? 1.0 : 0),
