@@ -54,6 +54,14 @@ public sealed class ContractTests : IDisposable
         }
     }
 
+    [Theory, MemberData(nameof(Methods))] // more than the thousand by which widths and ridges are chosen
+    public void Many_rows_are_learned_from(string method)
+    {
+        using var scope = NewDisposeScope();
+        var rows = Rows.Clusters(1100, 2, 2, names: true, spread: 0.1);
+        Assert.All(Scores(method, rows, rows.X.narrow(0, 0, 3)), s => Assert.True(double.IsFinite(s)));
+    }
+
     [Theory, MemberData(nameof(Methods))]
     public void No_tensor_outlives_what_was_fitted(string method)
     {

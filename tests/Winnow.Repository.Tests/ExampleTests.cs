@@ -46,7 +46,7 @@ public sealed partial class ExampleTests
     {
         using var folder = new TemporaryFolder();
         folder.Write("a.mtx", "%%MatrixMarket matrix coordinate real general\n2 3 3\n1 1 2\n1 3 1\n2 3 4\n");
-        string file = (await Terminal.DotnetAsync(Repository.Root, ["run", "-c", Repository.Configuration, "examples/multiply-sparse.cs", folder["a.mtx"]])).OrFail();
+        string file = (await Terminal.DotnetAsync(Repository.Root, ["run", "-c", Repository.Configuration, "examples/multiply-sparse.cs", "examples/quantum-kernel.cs", folder["a.mtx"]])).OrFail();
         Assert.Contains("2 x 3, 3 entries: A·Aᵀ has 4, of 5 multiplications", file, StringComparison.Ordinal);
         string graph = (await Terminal.DotnetAsync(Repository.Root, ["run", "-c", Repository.Configuration, "examples/multiply-sparse.cs"])).OrFail();
         Assert.Contains("4,096 x 4,096", graph, StringComparison.Ordinal);
@@ -60,6 +60,32 @@ public sealed partial class ExampleTests
         string output = await RunAsync("halve-the-kv-cache");
         Assert.Contains("100 % of half precision; 32 of 32", output, StringComparison.Ordinal);
         Assert.Matches(@"windowkv\+q8_0 +[\d,]+ bytes, +1\d %", output);
+    }
+
+    [Fact]
+    public async Task Classify_from_a_csv_names_the_rows_it_doubts()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("kinds.csv", "length,width,kind\n" + string.Concat(Enumerable.Range(0, 60).Select(i => $"{i % 3 + i * 0.01},{i % 3 * 2},{"abc"[i % 3]}\n")));
+        string output = (await Terminal.DotnetAsync(Repository.Root, ["run", "-c", Repository.Configuration, "examples/classify-from-a-csv.cs", folder["kinds.csv"], "kind"])).OrFail();
+        Assert.Contains("60 rows, 2 features, 3 classes", output, StringComparison.Ordinal);
+        Assert.Matches(@"rbf kernel +(9\d|100)\.\d % of 20 right", output);
+        Assert.Matches(@"row +\d+: [abc] or [abc]\? It is [abc]\.", output);
+    }
+
+    [Fact]
+    public async Task Cluster_a_graph_finds_the_circles_it_made()
+    {
+        string output = await RunAsync("cluster-a-graph");
+        Assert.Contains("group 2: B1, B2, B3, B4, B5, B6, B7, B8, B9, B10, B11, B12", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Quantum_kernel_separates_what_a_circuit_made_and_rbf_does_not()
+    {
+        string output = await RunAsync("quantum-kernel");
+        Assert.Matches(@"rbf +[3-6]\d % of 200", output);
+        Assert.Matches(@"quantum, exact +(9\d|100) % of 200", output);
     }
 
     [Fact]
@@ -95,7 +121,7 @@ public sealed partial class ExampleTests
     public void Every_example_is_run_by_a_test_and_says_how_to_run_it()
     {
         string[] examples = [.. Repository.FilesWith(".cs").Where(f => f.StartsWith("examples/", StringComparison.Ordinal))];
-        Assert.Equal(["examples/chat-with-a-local-model.cs", "examples/fit-a-huge-vocabulary.cs", "examples/halve-the-kv-cache.cs", "examples/invoice-stream.cs", "examples/keep-and-predict.cs", "examples/load-a-hugging-face-folder.cs", "examples/multiply-sparse.cs", "examples/replay-in-five-lines.cs", "examples/solve-many-systems.cs"], examples);
+        Assert.Equal(["examples/chat-with-a-local-model.cs", "examples/classify-from-a-csv.cs", "examples/cluster-a-graph.cs", "examples/fit-a-huge-vocabulary.cs", "examples/halve-the-kv-cache.cs", "examples/invoice-stream.cs", "examples/keep-and-predict.cs", "examples/load-a-hugging-face-folder.cs", "examples/multiply-sparse.cs", "examples/quantum-kernel.cs", "examples/replay-in-five-lines.cs", "examples/solve-many-systems.cs"], examples);
         Assert.All(examples, e => Assert.Contains($"dotnet run -c Release {e}", File.ReadLines(Repository.FullPath(e)).First()));
     }
 
