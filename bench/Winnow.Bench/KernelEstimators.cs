@@ -26,6 +26,7 @@ internal static class KernelEstimators
     public static IEnumerable<BenchCase> Cases =>
     [
         new("kernels.krr", "kernel ridge, rbf, n = 4,000, d = 50, 10 outputs: fit and 1,000 answers", "s", Better.Lower, 0.8, c => Ridge(4000, 50, PythonPeer.Candidates, c)),
+        new("kernels.pca", "kernel principal components, rbf, n = 4,000, d = 50, 16 components", "s", Better.Lower, 0.5, c => Components(4000, 50, 16, PythonPeer.Candidates, c)),
         new("kernels.svm", "support vector machine, rbf, digits: fit 1,297 and 500 answers", "s", Better.Lower, 1, c => Machine(PythonPeer.Candidates, c)),
         new("kernels.forest", "random forest, 100 trees, digits: fit 1,297 and 500 answers", "s", Better.Lower, 0.7, c => Forest(PythonPeer.Candidates, c)),
         new("kernels.gram", "rbf Gram matrix, 8,000 x 8,000, d = 128, float32", "s", Better.Lower, 1.5, c => Gram(8000, 128, c)),
@@ -53,6 +54,23 @@ internal static class KernelEstimators
             return fitted.Scores(t).data<double>().ToArray();
         }
         return Beside("krr", [(all[..(n * d)], d), (targets, classes), (all[(n * d)..], d), ([gamma, ridge, 0, 0, 0], 5)], Ours, (a, b) => Largest(a, b) <= 1e-9, pythons, Missing, cancellation);
+    }
+
+    /// <summary>Kernel principal components of rows around ten centres.</summary>
+    public static BenchMeasurement Components(int n, int d, int components, IReadOnlyList<string> pythons, CancellationToken cancellation)
+    {
+        var random = new SeededRandom(1, "rows");
+        double[] centres = [.. Enumerable.Range(0, 10 * d).Select(_ => random.NextNormal())], all = [.. Enumerable.Range(0, n * d).Select(i => centres[i / d % 10 * d + i % d] + random.NextNormal())];
+        using var scope = NewDisposeScope();
+        var x = tensor(all, [n, d]);
+        double gamma = 0.25 / d;
+        double[] Ours()
+        {
+            using var inner = NewDisposeScope();
+            using var pca = KernelPca.Fit(new Rbf(gamma), x, components, cancellation: cancellation);
+            return Values(pca.Embedding.abs());
+        }
+        return Beside("pca", [(all, d), ([gamma, components], 2)], Ours, (a, b) => Largest(a, b) <= 1e-6, pythons, Missing, cancellation);
     }
 
     private static BenchMeasurement Machine(IReadOnlyList<string> pythons, CancellationToken cancellation)

@@ -56,8 +56,8 @@ def forest(x, y, t, p):
 
 
 def pca(x, p):
-    """rows, [[gamma, components]] -> positions"""
-    return KernelPCA(int(p[0, 1]), kernel="rbf", gamma=p[0, 0]).fit_transform(x)
+    """rows, [[gamma, components]] -> positions, of which signs are arbitrary, without them"""
+    return np.abs(KernelPCA(int(p[0, 1]), kernel="rbf", gamma=p[0, 0]).fit_transform(x))
 
 
 def nearest(x, y, t, p):
