@@ -8,7 +8,7 @@ namespace Winnow.KernelMethods;
 /// <summary>The catalogue: tasks, methods, baselines and metrics at a glance.</summary>
 public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
 {
-    private static readonly IReadOnlyList<IKernelTask> All = [new ClassifyTask(), new FewShotTask(), new AdHocTask(), new GraphTask()];
+    private static readonly IReadOnlyList<IKernelTask> All = [new ClassifyTask(), new FewShotTask(), new AdHocTask(), new GraphTask(), new RegressTask()];
 
     private readonly TimeProvider _clock;
 
@@ -24,11 +24,13 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
         _clock = clock;
 
         Baseline<NearestNeighboursOptions>("nearest-neighbours", "Nearest neighbours", "Cover and Hart, Nearest neighbor pattern classification, IEEE Transactions on Information Theory 13", 1967,
-            "The nearest rows vote.", (_, o) => new NearestNeighbours(o));
+            "The nearest rows vote.", (_, o) => new NearestNeighbours(o), needs: ["table"]);
         Baseline<RidgeOptions>("linear-ridge", "Linear ridge regression", "Hoerl and Kennard, Ridge regression: biased estimation for nonorthogonal problems, Technometrics 12", 1970,
-            "Least squares on ones and zeros, held to small weights.", (_, o) => new LinearRidge(o));
+            "Least squares on numbers, or on ones and zeros, held to small weights.", (_, o) => new LinearRidge(o), needs: ["table"]);
         Baseline<KernelRidgeOptions>("kernel-ridge", "Kernel ridge regression", "Saunders, Gammerman and Vovk, Ridge regression learning algorithm in dual variables, ICML", 1998,
-            "The same on the features of a kernel, whose width and ridge each row left out decides.", (_, o) => new KernelRidge(o));
+            "The same on the features of a kernel, whose width and ridge each row left out decides.", (_, o) => new KernelRidge(o), needs: ["table"]);
+        Baseline<GaussianProcessOptions>("gaussian-process", "Gaussian process", "Rasmussen and Williams, Gaussian processes for machine learning, MIT Press", 2006,
+            "Expects numbers with a band, from a covariance of most evidence.", (_, o) => new GaussianProcess(o), needs: ["values"]);
         Baseline<SvmOptions>("svm", "Support vector machine", "Cortes and Vapnik, Support-vector networks, Machine Learning 20", 1995,
             "Separates each pair of classes by the widest margin; width and bound by three folds.", (s, o) => new SupportVectorMachine(s, o));
         Baseline<RandomFourierOptions>("random-fourier", "Random Fourier features", "Rahimi and Recht, Random features for large-scale kernel machines, NIPS", 2007,
@@ -73,7 +75,7 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
     public override IReadOnlyList<MetricCard> Metrics => KernelMethods.Metrics.Cards;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<FigureCard> Figures { get; } = [.. ClassificationFigures.Cards];
+    public override IReadOnlyList<FigureCard> Figures { get; } = [.. ClassificationFigures.Cards, RegressTask.Figure];
 
     /// <inheritdoc/>
     public override DataSummary Inspect(string? source, TaskCard task, object taskOptions, DataReading reading, CancellationToken cancellation)
