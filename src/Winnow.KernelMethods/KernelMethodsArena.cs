@@ -8,7 +8,7 @@ namespace Winnow.KernelMethods;
 /// <summary>The catalogue: tasks, methods, baselines and metrics at a glance.</summary>
 public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
 {
-    private static readonly IReadOnlyList<IKernelTask> All = [new ClassifyTask(), new FewShotTask(), new AdHocTask(), new GraphTask(), new ClusterTask()];
+    private static readonly IReadOnlyList<IKernelTask> All = [new ClassifyTask(), new FewShotTask(), new AdHocTask(), new GraphTask(), new ClusterTask(), new BarsTask(), new DictionaryTask()];
 
     private readonly TimeProvider _clock;
 
@@ -57,6 +57,14 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "k-means in the space of a kernel.", (s, o) => new KernelKMeans(s, o), needs: ["points"]);
         Baseline<SdpKMeansOptions>("sdp-k-means", "k-means as a semidefinite program", "Peng and Wei, Approximating k-means-type clustering via semidefinite programming, SIAM Journal on Optimization 18", 2007,
             "The best of all matrices that a grouping's would be one of, without starts.", (s, o) => new SdpKMeans(s, o), needs: ["points"]);
+        Baseline<NoKernelOptions>("pca", "Principal components", "Pearson, On lines and planes of closest fit to systems of points in space, Philosophical Magazine 2", 1901,
+            "Directions in which rows differ most.", (_, _) => new PcaDictionary(), needs: ["signals"]);
+        Baseline<IcaDictionaryOptions>("ica", "Independent components", "Hyvärinen, Fast and robust fixed-point algorithms for independent component analysis, IEEE Transactions on Neural Networks 10", 1999,
+            "Directions along which rows are least like normal numbers.", (s, o) => new IcaDictionary(s, o), needs: ["signals"]);
+        Baseline<NmfDictionaryOptions>("nmf", "Non-negative factors", "Lee and Seung, Algorithms for non-negative matrix factorization, NIPS", 2000,
+            "Parts that are only added, never taken away.", (s, o) => new NmfDictionary(s, o), needs: ["signals"]);
+        Baseline<KMeansOptions>("k-means-parts", "Means of k-means", "Lloyd, Least squares quantization in PCM, IEEE Transactions on Information Theory 28", 1982,
+            "One part a row: the nearest mean.", (s, o) => new KMeansDictionary(s, o), needs: ["signals"]);
 
         Seed<NtkOptions>("ntk", "Neural tangent kernel", "Jacot, Gabriel and Hongler, Neural tangent kernel: convergence and generalization in neural networks, NeurIPS, arXiv 1806.07572", 2018,
             "What an infinitely wide network learns, by one linear system.", (_, o) => Ntk.Method(o), Ntk.Claims);
@@ -72,6 +80,8 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "A network as a product of random features, whose weights are one linear system.", (s, o) => Snnk.Method(s, o), Snnk.Claims);
         Seed<IlaSdpOptions>("ila-sdp", "Likelihood-adjusted semidefinite programs", "Zhuang, Chen and Yang, Likelihood adjusted semidefinite programs for clustering heterogeneous data, ICML 2023, arXiv 2209.15097", 2022,
             "Groups of different shapes by a convex program that needs no means.", (s, o) => new IlaSdp(s, o), IlaSdp.Claims, ["points"]);
+        Seed<ProsperOptions>("prosper", "ProSper", "Exarchakis, Bornschein, Sheikh, Dai, Henniges, Drefs and Lücke, ProSper: a Python library for probabilistic sparse coding with non-standard priors and superpositions, arXiv 1908.06843", 2019,
+            "The parts that rows are sums or maxima of, how often each is there, and the noise.", (s, o) => new Prosper(s, o), Prosper.Claims, ["signals"]);
     }
 
     /// <inheritdoc/>
@@ -90,6 +100,7 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
     public override IReadOnlyList<FigureCard> Figures { get; } =
     [
         new("by-class", FigureKind.Bars, "Right answers by class", "class", "class", "share of the class's rows that are answered rightly", "A method may be good on the whole and blind to one class."),
+        DictionaryTask.Figure,
     ];
 
     /// <inheritdoc/>

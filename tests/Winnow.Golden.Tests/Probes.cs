@@ -70,5 +70,7 @@ internal static class Probes
             ["forest-rc/bayesian-fusion"] = KernelProbes.Fusion,
             ["snnk/urf-cos"] = KernelProbes.CosineFeatures,
             ["ila-sdp/core"] = IlaSdpProbes.Core,
+            ["prosper/bsc-step"] = ProsperProbes.BinaryStep,
+            ["prosper/mca-step"] = ProsperProbes.MaximalStep,
         };
 }
