@@ -8,7 +8,17 @@ namespace Winnow.KernelMethods;
 /// <summary>The catalogue: tasks, methods, baselines and metrics at a glance.</summary>
 public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
 {
-    private static readonly IReadOnlyList<IKernelTask> All = [new ClassifyTask(), new FewShotTask(), new AdHocTask(), new GraphTask(), new RegressTask()];
+    private static readonly IReadOnlyList<IKernelTask> All =
+    [
+        new ClassifyTask(),
+        new FewShotTask(),
+        new AdHocTask(),
+        new GraphTask(),
+        new RegressTask(),
+        new ClusterTask(),
+        new BarsTask(),
+        new DictionaryTask(),
+    ];
 
     private readonly TimeProvider _clock;
 
@@ -47,6 +57,26 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "Adds labels of similar rows to what the names say.", (_, o) => new TipAdapter(o), needs: ["rows", "names"]);
         Baseline<NoKernelOptions>("spectral", "Spectral clustering", "Ng, Jordan and Weiss, On spectral clustering: analysis and an algorithm, NIPS", 2001,
             "Groups nodes by the first eigenvectors of the graph.", (s, _) => new SpectralClustering(s), needs: ["graph"]);
+        Baseline<KMeansOptions>("k-means", "k-means", "Lloyd, Least squares quantization in PCM, IEEE Transactions on Information Theory 28", 1982,
+            "Each row to the nearest mean, means of their rows, in turn.", (s, o) => new KMeans(s, o), needs: ["points"]);
+        Baseline<GaussianMixtureOptions>("gaussian-mixture", "Gaussian mixture by EM", "Dempster, Laird and Rubin, Maximum likelihood from incomplete data via the EM algorithm, Journal of the Royal Statistical Society B 39", 1977,
+            "Groups with means and covariances under which the rows are likeliest.", (s, o) => new GaussianMixture(s, o), needs: ["points"]);
+        Baseline<NoKernelOptions>("ward", "Ward's rule", "Ward, Hierarchical grouping to optimize an objective function, Journal of the American Statistical Association 58", 1963,
+            "Unites two groups at a time, at the least cost.", (_, _) => new WardClusters(), needs: ["points"]);
+        Baseline<RbfClustersOptions>("spectral-rows", "Spectral clustering of rows", "Ng, Jordan and Weiss, On spectral clustering: analysis and an algorithm, NIPS", 2001,
+            "Groups rows by the first eigenvectors of the graph of what is near.", (s, o) => new SpectralRows(s, o), needs: ["points"]);
+        Baseline<RbfClustersOptions>("kernel-k-means", "Kernel k-means", "Dhillon, Guan and Kulis, Kernel k-means, spectral clustering and normalized cuts, KDD", 2004,
+            "k-means in the space of a kernel.", (s, o) => new KernelKMeans(s, o), needs: ["points"]);
+        Baseline<SdpKMeansOptions>("sdp-k-means", "k-means as a semidefinite program", "Peng and Wei, Approximating k-means-type clustering via semidefinite programming, SIAM Journal on Optimization 18", 2007,
+            "The best of all matrices that a grouping's would be one of, without starts.", (s, o) => new SdpKMeans(s, o), needs: ["points"]);
+        Baseline<NoKernelOptions>("pca", "Principal components", "Pearson, On lines and planes of closest fit to systems of points in space, Philosophical Magazine 2", 1901,
+            "Directions in which rows differ most.", (_, _) => new PcaDictionary(), needs: ["signals"]);
+        Baseline<IcaDictionaryOptions>("ica", "Independent components", "Hyvärinen, Fast and robust fixed-point algorithms for independent component analysis, IEEE Transactions on Neural Networks 10", 1999,
+            "Directions along which rows are least like normal numbers.", (s, o) => new IcaDictionary(s, o), needs: ["signals"]);
+        Baseline<NmfDictionaryOptions>("nmf", "Non-negative factors", "Lee and Seung, Algorithms for non-negative matrix factorization, NIPS", 2000,
+            "Parts that are only added, never taken away.", (s, o) => new NmfDictionary(s, o), needs: ["signals"]);
+        Baseline<KMeansOptions>("k-means-parts", "Means of k-means", "Lloyd, Least squares quantization in PCM, IEEE Transactions on Information Theory 28", 1982,
+            "One part a row: the nearest mean.", (s, o) => new KMeansDictionary(s, o), needs: ["signals"]);
 
         Seed<NtkOptions>("ntk", "Neural tangent kernel", "Jacot, Gabriel and Hongler, Neural tangent kernel: convergence and generalization in neural networks, NeurIPS, arXiv 1806.07572", 2018,
             "What an infinitely wide network learns, by one linear system.", (_, o) => Ntk.Method(o), Ntk.Claims);
@@ -60,6 +90,10 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "Groups nodes by the logarithm of how near they are.", (s, o) => new LogProximity(s, o), LogProximity.Claims, ["graph"]);
         Seed<SnnkOptions>("snnk", "Scalable neural network kernels", "Sehanobish, Choromanski, Zhao, Dubey and Likhosherstov, Scalable neural network kernels, ICLR 2024, arXiv 2310.13225", 2023,
             "A network as a product of random features, whose weights are one linear system.", (s, o) => Snnk.Method(s, o), Snnk.Claims);
+        Seed<IlaSdpOptions>("ila-sdp", "Likelihood-adjusted semidefinite programs", "Zhuang, Chen and Yang, Likelihood adjusted semidefinite programs for clustering heterogeneous data, ICML 2023, arXiv 2209.15097", 2022,
+            "Groups of different shapes by a convex program that needs no means.", (s, o) => new IlaSdp(s, o), IlaSdp.Claims, ["points"]);
+        Seed<ProsperOptions>("prosper", "ProSper", "Exarchakis, Bornschein, Sheikh, Dai, Henniges, Drefs and Lücke, ProSper: a Python library for probabilistic sparse coding with non-standard priors and superpositions, arXiv 1908.06843", 2019,
+            "The parts that rows are sums or maxima of, how often each is there, and the noise.", (s, o) => new Prosper(s, o), Prosper.Claims, ["signals"]);
     }
 
     /// <inheritdoc/>
@@ -75,7 +109,7 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
     public override IReadOnlyList<MetricCard> Metrics => KernelMethods.Metrics.Cards;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<FigureCard> Figures { get; } = [.. ClassificationFigures.Cards, RegressTask.Figure];
+    public override IReadOnlyList<FigureCard> Figures { get; } = [.. ClassificationFigures.Cards, RegressTask.Figure, DictionaryTask.Figure];
 
     /// <inheritdoc/>
     public override DataSummary Inspect(string? source, TaskCard task, object taskOptions, DataReading reading, CancellationToken cancellation)

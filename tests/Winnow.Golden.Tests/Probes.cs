@@ -69,5 +69,8 @@ internal static class Probes
             ["forest-rc/kappa-pca-vote"] = KernelProbes.KappaPcaVote,
             ["forest-rc/bayesian-fusion"] = KernelProbes.Fusion,
             ["snnk/urf-cos"] = KernelProbes.CosineFeatures,
+            ["ila-sdp/core"] = IlaSdpProbes.Core,
+            ["prosper/bsc-step"] = ProsperProbes.BinaryStep,
+            ["prosper/mca-step"] = ProsperProbes.MaximalStep,
         };
 }

@@ -1,3 +1,4 @@
+using Winnow.Core;
 using static TorchSharp.torch;
 
 namespace Winnow.KernelMethods;
@@ -9,11 +10,22 @@ public sealed class SpectralClustering(KernelSetup setup) : IGraphClusterer
     public Grouping Group(Graph graph, int groups, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(graph);
-        using var scope = NewDisposeScope();
-        var root = graph.Adjacency.sum(1).sqrt();
-        var (_, vectors) = linalg.eigh(graph.Adjacency / root.unsqueeze(1) / root);
-        var rows = Cosine.Unit(vectors.narrow(1, graph.Nodes - groups, groups));
-        int[] labels = KernelClusters.Means(rows.mm(rows.t()).data<double>().ToArray(), graph.Nodes, groups, setup.Random("starts"));
+        int[] labels = Labels(graph.Adjacency, groups, setup.Random("starts"));
         return new(labels, [labels]);
+    }
+
+    /// <summary>The group of each node.</summary>
+    /// <param name="adjacency">Weights [n, n], symmetric, not below 0; a node without any stands for itself.</param>
+    /// <param name="groups">How many.</param>
+    /// <param name="random">Draws starts of k-means.</param>
+    /// <param name="starts">How many.</param>
+    internal static int[] Labels(Tensor adjacency, int groups, SeededRandom random, int starts = 10)
+    {
+        using var scope = NewDisposeScope();
+        int n = (int)adjacency.shape[0];
+        var root = adjacency.sum(1).clamp_min(double.Epsilon).sqrt();
+        var (_, vectors) = linalg.eigh(adjacency / root.unsqueeze(1) / root);
+        var rows = Cosine.Unit(vectors.narrow(1, n - groups, groups));
+        return KernelClusters.Means(rows.mm(rows.t()).data<double>().ToArray(), n, groups, random, starts);
     }
 }
