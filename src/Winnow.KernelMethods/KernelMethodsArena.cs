@@ -18,6 +18,9 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
         new ClusterTask(),
         new BarsTask(),
         new DictionaryTask(),
+        new DesignTask(),
+        new UnseenClassesTask(),
+        new NextClassTask(),
     ];
 
     private readonly TimeProvider _clock;
@@ -35,6 +38,10 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
 
         Baseline<NearestNeighboursOptions>("nearest-neighbours", "Nearest neighbours", "Cover and Hart, Nearest neighbor pattern classification, IEEE Transactions on Information Theory 13", 1967,
             "The nearest rows vote.", (_, o) => new NearestNeighbours(o), needs: ["table"]);
+        Baseline<NearestMeanOptions>("nearest-mean", "Nearest mean", "Maron, Automatic indexing: an experimental inquiry, Journal of the ACM 8", 1961,
+            "The class whose mean is nearest, or Gaussian naive Bayes.", (_, o) => new NearestMean(o));
+        Baseline<LogisticRegressionOptions>("logistic-regression", "Logistic regression", "Cox, The regression analysis of binary sequences, Journal of the Royal Statistical Society B 20", 1958,
+            "Linear log-odds of the classes, held to small weights.", (s, o) => new LogisticRegression(s, o));
         Baseline<RidgeOptions>("linear-ridge", "Linear ridge regression", "Hoerl and Kennard, Ridge regression: biased estimation for nonorthogonal problems, Technometrics 12", 1970,
             "Least squares on numbers, or on ones and zeros, held to small weights.", (_, o) => new LinearRidge(o), needs: ["table"]);
         Baseline<KernelRidgeOptions>("kernel-ridge", "Kernel ridge regression", "Saunders, Gammerman and Vovk, Ridge regression learning algorithm in dual variables, ICML", 1998,
@@ -78,6 +85,13 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
         Baseline<KMeansOptions>("k-means-parts", "Means of k-means", "Lloyd, Least squares quantization in PCM, IEEE Transactions on Information Theory 28", 1982,
             "One part a row: the nearest mean.", (s, o) => new KMeansDictionary(s, o), needs: ["signals"]);
 
+        Baseline<NoKernelOptions>("uniform-sampling", "Uniform sampling", "Cochran, Sampling techniques, Wiley", 1953,
+            "Points are drawn evenly and each alone.", (_, _) => new UniformSampling(), needs: ["basis"]);
+        Baseline<LeverageSamplingOptions>("leverage-sampling", "Leverage sampling", "Cohen and Migliorati, Optimal weighted least-squares methods, SMAI Journal of Computational Mathematics 3, arXiv 1608.00512", 2017,
+            "Points are drawn by how much the functions depend on them, each alone.", (_, o) => new LeverageSampling(o), needs: ["basis"]);
+        Baseline<RandomClassOptions>("random-class", "A class at random", "Cochran, Sampling techniques, Wiley", 1953,
+            "The next class to label is drawn.", (_, o) => new RandomClass(o), needs: ["picks"]);
+
         Seed<NtkOptions>("ntk", "Neural tangent kernel", "Jacot, Gabriel and Hongler, Neural tangent kernel: convergence and generalization in neural networks, NeurIPS, arXiv 1806.07572", 2018,
             "What an infinitely wide network learns, by one linear system.", (_, o) => Ntk.Method(o), Ntk.Claims);
         Seed<QuantumKernelOptions>("quantum-kernel", "Quantum-enhanced feature spaces", "Havlíček, Córcoles, Temme, Harrow, Kandala, Chow and Gambetta, Supervised learning with quantum enhanced feature spaces, Nature 567, arXiv 1804.11326", 2019,
@@ -94,6 +108,10 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "Groups of different shapes by a convex program that needs no means.", (s, o) => new IlaSdp(s, o), IlaSdp.Claims, ["points"]);
         Seed<ProsperOptions>("prosper", "ProSper", "Exarchakis, Bornschein, Sheikh, Dai, Henniges, Drefs and Lücke, ProSper: a Python library for probabilistic sparse coding with non-standard priors and superpositions, arXiv 1908.06843", 2019,
             "The parts that rows are sums or maxima of, how often each is there, and the noise.", (s, o) => new Prosper(s, o), Prosper.Claims, ["signals"]);
+        Seed<LokiOptions>("loki", "Loki", "Roberts, Li, Huang, Adila, Schoenberg, Liu, Pick, Ma and Sala, Geometry-aware adaptation for pretrained models, NeurIPS, arXiv 2307.12226", 2023,
+            "The label with the least expected squared distance, so that classes without rows are answered, too.", (s, o) => new Loki(s, o), Loki.Claims, ["distances"]);
+        Seed<WlsDppOptions>("wls-dpp", "Least squares with determinantal point processes", "Nouy and Michel, Weighted least-squares approximation with determinantal point processes and generalized volume sampling, arXiv 2312.14057", 2023,
+            "Points that differ from each other, so that barely more of them than functions are enough.", (_, o) => new WlsDpp(o), WlsDpp.Claims, ["basis"]);
     }
 
     /// <inheritdoc/>
@@ -109,7 +127,7 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
     public override IReadOnlyList<MetricCard> Metrics => KernelMethods.Metrics.Cards;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<FigureCard> Figures { get; } = [.. ClassificationFigures.Cards, RegressTask.Figure, DictionaryTask.Figure];
+    public override IReadOnlyList<FigureCard> Figures { get; } = [.. All.SelectMany(t => t.Figures)];
 
     /// <inheritdoc/>
     public override DataSummary Inspect(string? source, TaskCard task, object taskOptions, DataReading reading, CancellationToken cancellation)

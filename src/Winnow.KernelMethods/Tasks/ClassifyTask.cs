@@ -9,6 +9,8 @@ internal sealed class ClassifyTask : IKernelTask
 {
     public TaskCard Card { get; } = new("classify", "Classes from few rows", "Rows of a table or images with labels: some are learned from, others asked for. Scaled by the mean and deviation of those learned from.", OptionsSchema.Of<ClassifyOptions>(), ["rows", "table"]);
 
+    public IReadOnlyList<FigureCard> Figures => ClassificationFigures.Cards;
+
     public DataSummary Inspect(string? source, object options, DataReading reading, CancellationToken cancellation) => Classification.Inspect(source, reading, cancellation);
 
     public TrialResult Run(KernelTrial trial) => Classification.Run(trial, Problem.Of(Classification.Opened(trial), (ClassifyOptions)trial.Options, trial.Context.Random));

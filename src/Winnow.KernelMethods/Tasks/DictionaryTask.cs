@@ -45,7 +45,7 @@ internal sealed class DictionaryTask : IKernelTask
     };
 
     /// <summary>The parts of a trial, side by side.</summary>
-    public static FigureCard Figure { get; } = new("parts", FigureKind.Heatmap, "Parts", "part", "column of pixels, part after part", "row of pixels, sixteen parts above the next", "What each method takes images apart into: bars, strokes, or whole images. Each part is scaled to a largest size of 1.");
+    public IReadOnlyList<FigureCard> Figures { get; } = [new("parts", FigureKind.Heatmap, "Parts", "part", "column of pixels, part after part", "row of pixels, sixteen parts above the next", "What each method takes images apart into: bars, strokes, or whole images. Each part is scaled to a largest size of 1.")];
 
     public DataSummary Inspect(string? source, object options, DataReading reading, CancellationToken cancellation) => Classification.Inspect(source, reading, cancellation);
 

@@ -8,6 +8,9 @@ internal interface IKernelTask
     /// <summary>The card.</summary>
     TaskCard Card { get; }
 
+    /// <summary>The figures that its trials record series for and no other task has named.</summary>
+    IReadOnlyList<FigureCard> Figures => [];
+
     /// <summary>Reads the data a study would use and says what was found; loads no tensor library.</summary>
     /// <exception cref="InputException">The data cannot be read, or the protocol cannot be run on them.</exception>
     DataSummary Inspect(string? source, object options, DataReading reading, CancellationToken cancellation);

@@ -42,8 +42,8 @@ internal sealed class RegressTask : IKernelTask
         new("jitter", "jitter", "fraction", Better.Lower, "what had to be added to the diagonal of a covariance to solve with it; 0 as a rule"),
     ];
 
-    public static FigureCard Figure { get; } = new("posterior", FigureKind.Lines, "What is expected, and how surely", "posterior", "feature, from the least to the greatest in 120 steps", "number, in deviations",
-        "Of the first seed, where rows have one feature: the number expected along it, and 1.96 deviations of a new measurement on both sides. The band should widen where no rows were.") { Band = ("posterior-low", "posterior-high") };
+    public IReadOnlyList<FigureCard> Figures { get; } = [new("posterior", FigureKind.Lines, "What is expected, and how surely", "posterior", "feature, from the least to the greatest in 120 steps", "number, in deviations",
+        "Of the first seed, where rows have one feature: the number expected along it, and 1.96 deviations of a new measurement on both sides. The band should widen where no rows were.") { Band = ("posterior-low", "posterior-high") }];
 
     public TaskCard Card { get; } = new("regress", "Numbers from few rows", "Rows of a table with a number each: some are learned from, the numbers of others are asked for. Features and numbers are scaled by the mean and deviation of those learned from.", OptionsSchema.Of<RegressOptions>(), ["values", "table"]) { Metrics = Metrics };
 
