@@ -61,11 +61,7 @@ public sealed class KernelRidge(Func<Tensor, IReadOnlyList<IKernel>> kernels, Ri
     private (IKernel Kernel, double Ridge) Chosen(Tensor x, Tensor targets, IReadOnlyList<IKernel> candidates, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
-        if (x.shape[0] > MostTried)
-        {
-            var some = arange(0, MostTried, dtype: ScalarType.Int64) * x.shape[0] / MostTried;
-            (x, targets) = (x.index_select(0, some), targets.index_select(0, some));
-        }
+        (x, targets) = (Products.Evenly(x, MostTried), Products.Evenly(targets, MostTried));
         double[] ridges = options.Ridge > 0 ? [options.Ridge] : [.. LeaveOneOut.Ridges];
         var best = (candidates[0], ridges[0]);
         double least = double.PositiveInfinity;

@@ -44,7 +44,7 @@ public sealed class Rbf(double gamma) : IKernel
     {
         using var scope = NewDisposeScope();
         const int most = 1000;
-        var some = x.shape[0] <= most ? x : x.index_select(0, arange(0, most, dtype: ScalarType.Int64) * x.shape[0] / most);
+        var some = Products.Evenly(x, most);
         var d2 = Products.SquaredDistances(some, some);
         var above = d2.masked_select(ones_like(d2).triu(1).to(ScalarType.Bool));
         double median = above.numel() == 0 ? 0 : above.median().item<double>();

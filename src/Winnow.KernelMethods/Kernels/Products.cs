@@ -72,6 +72,10 @@ internal static unsafe class Products
         return a.copy_(a.triu() + a.triu(1).t());
     }
 
+    /// <summary>So many rows, evenly taken; all where there are fewer.</summary>
+    public static Tensor Evenly(Tensor x, int most) =>
+        x.shape[0] <= most ? x : x.index_select(0, tensor(Enumerable.Range(0, most).Select(i => i * x.shape[0] / most).ToArray()));
+
     private static double[] Lengths(Tensor x)
     {
         using var scope = NewDisposeScope();
