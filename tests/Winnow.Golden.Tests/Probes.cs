@@ -68,6 +68,8 @@ internal static class Probes
             ["log-proximity/karate-ward"] = KernelProbes.KarateWard,
             ["forest-rc/kappa-pca-vote"] = KernelProbes.KappaPcaVote,
             ["forest-rc/bayesian-fusion"] = KernelProbes.Fusion,
+            ["pcd2vec/embed"] = SequenceProbes.Embed,
+            ["pcd2vec/metrics"] = SequenceProbes.Scores,
             ["snnk/urf-cos"] = KernelProbes.CosineFeatures,
         };
 }
