@@ -68,6 +68,9 @@ public sealed class TrainingRows
     /// <summary>More rows with labels, from which a method chooses what its options leave open; null for none.</summary>
     public TrainingRows? Validation { get; init; }
 
+    /// <summary>Rows without labels that will be asked for, float64 [m, d], for methods that are told to let them shape what is learned; null for none.</summary>
+    public Tensor? Unlabelled { get; init; }
+
     /// <summary>Ones where the label is and zeros elsewhere, float64 [n, classes].</summary>
     public Tensor OneHot()
     {

@@ -21,6 +21,7 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
         new DesignTask(),
         new UnseenClassesTask(),
         new NextClassTask(),
+        new SequenceTask(),
     ];
 
     private readonly TimeProvider _clock;
@@ -92,6 +93,17 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
         Baseline<RandomClassOptions>("random-class", "A class at random", "Cochran, Sampling techniques, Wiley", 1953,
             "The next class to label is drawn.", (_, o) => new RandomClass(o), needs: ["picks"]);
 
+        Baseline<KernelPcaOptions>("kernel-pca", "Kernel principal components", "Schölkopf, Smola and Müller, Nonlinear component analysis as a kernel eigenvalue problem, Neural Computation 10", 1998,
+            "A linear ridge on the directions in which a kernel sees rows differ most.", (_, o) => OnFeatures.KernelPcaRidge(o));
+        Baseline<OnFeaturesOptions>("one-hot-pca", "Principal components of residues", "Pearson, On lines and planes of closest fit to systems of points in space, Philosophical Magazine 2", 1901,
+            "A classifier on principal components of residues as ones and zeros.", (s, o) => SequenceBaselines.OneHotPca(s, o), needs: ["sequences"]);
+        Baseline<SiteShareOptions>("p-distance", "Share of differing sites", "Cortes and Vapnik, Support-vector networks, Machine Learning 20", 1995,
+            "A support vector machine on the share of sites that differ; width and bound by three folds.", (s, o) => SequenceBaselines.SiteShare(s, o), needs: ["sequences"]);
+        Baseline<SpectrumOptions>("spectrum", "Spectrum kernel", "Leslie, Eskin and Noble, The spectrum kernel: a string kernel for SVM protein classification, Pacific Symposium on Biocomputing", 2002,
+            "A support vector machine on how often sequences have each word of residues.", (s, o) => SequenceBaselines.Spectrum(s, o), needs: ["sequences"]);
+        Baseline<NoKernelOptions>("nearest-sequence", "Nearest sequence", "Cover and Hart, Nearest neighbor pattern classification, IEEE Transactions on Information Theory 13", 1967,
+            "The class of the sequence with most residues in common.", (_, _) => new NearestSequences(), needs: ["sequences"]);
+
         Seed<NtkOptions>("ntk", "Neural tangent kernel", "Jacot, Gabriel and Hongler, Neural tangent kernel: convergence and generalization in neural networks, NeurIPS, arXiv 1806.07572", 2018,
             "What an infinitely wide network learns, by one linear system.", (_, o) => Ntk.Method(o), Ntk.Claims);
         Seed<QuantumKernelOptions>("quantum-kernel", "Quantum-enhanced feature spaces", "Havlíček, Córcoles, Temme, Harrow, Kandala, Chow and Gambetta, Supervised learning with quantum enhanced feature spaces, Nature 567, arXiv 1804.11326", 2019,
@@ -102,6 +114,8 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "Averages forests that see the features turned each its own way.", (s, o) => new ForestRc(s, o), ForestRc.Claims);
         Seed<LogProximityOptions>("log-proximity", "Logarithmic proximities", "Ivashkin and Chebotarev, Do logarithmic proximity measures outperform plain ones in graph clustering?, NET 2016, arXiv 1605.01046", 2016,
             "Groups nodes by the logarithm of how near they are.", (s, o) => new LogProximity(s, o), LogProximity.Claims, ["graph"]);
+        Seed<Pcd2VecOptions>("pcd2vec", "PCD2Vec", "Ali, Murad and Patterson, PCD2Vec: a Poisson correction distance-based approach for viral host classification, arXiv 2304.06731", 2023,
+            "Vectors of sequences by how many substitutions lie between them.", (s, o) => new Pcd2Vec(s, o), Pcd2Vec.Claims, ["sequences"]);
         Seed<SnnkOptions>("snnk", "Scalable neural network kernels", "Sehanobish, Choromanski, Zhao, Dubey and Likhosherstov, Scalable neural network kernels, ICLR 2024, arXiv 2310.13225", 2023,
             "A network as a product of random features, whose weights are one linear system.", (s, o) => Snnk.Method(s, o), Snnk.Claims);
         Seed<IlaSdpOptions>("ila-sdp", "Likelihood-adjusted semidefinite programs", "Zhuang, Chen and Yang, Likelihood adjusted semidefinite programs for clustering heterogeneous data, ICML 2023, arXiv 2209.15097", 2022,

@@ -72,6 +72,8 @@ internal static class Probes
             ["wls-dpp/projection-dpp"] = WlsDppProbes.ProjectionDpps,
             ["wls-dpp/weighted-ls"] = WlsDppProbes.WeightedFit,
             ["wls-dpp/volume-moments"] = WlsDppProbes.VolumeMoments,
+            ["pcd2vec/embed"] = SequenceProbes.Embed,
+            ["pcd2vec/metrics"] = SequenceProbes.Scores,
             ["snnk/urf-cos"] = KernelProbes.CosineFeatures,
             ["ila-sdp/core"] = IlaSdpProbes.Core,
             ["prosper/bsc-step"] = ProsperProbes.BinaryStep,

@@ -14,7 +14,7 @@ internal static class ProsperProbes
         int h = file.Param<int>("H"), d = file.Param<int>("D"), candidates = file.Param<int>("Hprime");
         double[] w = file.Input("W").Doubles;
         var states = new SparseStates(h, candidates, file.Param<int>("gamma"), [1]);
-        var expectation = new Expectation(model, states, file.Input("y").Doubles, d);
+        var expectation = new TruncatedExpectation(model, states, file.Input("y").Doubles, d);
         var next = expectation.Next(new()
         {
             W = [.. from part in Enumerable.Range(0, h) from feature in Enumerable.Range(0, d) select w[feature * h + part]],

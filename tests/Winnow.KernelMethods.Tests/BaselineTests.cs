@@ -5,6 +5,16 @@ namespace Winnow.KernelMethods.Tests;
 
 public sealed class BaselineTests
 {
+    [Fact]
+    public void Beyond_a_thousand_rows_some_are_taken_evenly()
+    {
+        using var scope = NewDisposeScope();
+        var rows = Rows.Clusters(1100, 2, 2);
+        Assert.Equal([0, 1, 2, 4, 5, 6], Rows.Values(Evenly.Taken(arange(0, 8, dtype: ScalarType.Float64).unsqueeze(1), 6)));
+        using var fitted = ((IClassifier)new KernelMethodsArena().Build("kernel-ridge")).Fit(rows, TestContext.Current.CancellationToken);
+        Assert.Equal(rows.Labels, fitted.Scores(rows.X).argmax(1).data<long>().ToArray().Select(l => (int)l));
+    }
+
     [Fact] // oracle: every row really left out, and the rest solved anew
     public void The_error_of_rows_left_out_is_that_of_leaving_them_out()
     {

@@ -41,9 +41,6 @@ internal static class BlockLanczos
             var w = product(basis.narrow(0, m - Block, Block));
             var along = w.mm(known.t());
             w.sub_(along.mm(known));
-            var rest = w.mm(known.t()); // once more, against rounding
-            w.sub_(rest.mm(known));
-            along.add_(rest);
             projected.narrow(0, m - Block, Block).narrow(1, 0, m).copy_(along);
             projected.narrow(1, m - Block, Block).narrow(0, 0, m).copy_(along.t());
             double size = projected.narrow(0, 0, m).narrow(1, 0, m).norm().item<double>();

@@ -78,7 +78,8 @@ internal static unsafe class Products
         return x.square().sum(1).data<double>().ToArray();
     }
 
-    private static ParallelOptions Threads() => new() { MaxDegreeOfParallelism = get_num_threads() };
+    /// <summary>As many threads as the tensor library may use.</summary>
+    public static ParallelOptions Threads() => new() { MaxDegreeOfParallelism = get_num_threads() };
 
     /// <summary>Copies what is above the diagonal below it.</summary>
     private static void Mirror(double* data, int n) => Parallel.For(0, (n + Tile - 1) / Tile, Threads(), block =>

@@ -62,7 +62,7 @@ public sealed record ProsperOptions
 /// <para>Rows float64 [n, D]; W [D, H]. Of each row H' causes are chosen, by the cosine with the row, by Σ_d |max(W_dh, y_d) − y_d|, or by how likely each is alone; its states are none, each cause alone, and 2 to γ of these
 /// together. F(s) = log prior + β log fit with β = 1/T, responsibilities are exp F / Σ exp F by log-sum-exp. π ← (A/B) π mean ⟨|s|⟩ with A = Σ_{g≤γ} C(H,g) π^g (1 − π)^(H−g) and B that sum with g; only the ⌊n (1 − (1 − A) cut)⌋
 /// likeliest rows take part. At first W is the mean row plus normal noise of a quarter of σ, σ the mean deviation of a feature, π = 1/H.</para>
-/// <para>Cost and order of sums: <see cref="Expectation"/>.</para>
+/// <para>Cost and order of sums: <see cref="TruncatedExpectation"/>.</para>
 /// </summary>
 public sealed class Prosper(KernelSetup setup, ProsperOptions options) : IDictionaryLearner
 {
@@ -112,7 +112,7 @@ public sealed class Prosper(KernelSetup setup, ProsperOptions options) : IDictio
             throw InputException.At("rows", FormattableString.Invariant($"a mean of {rows.Average():G4}"), "one above 0: of mca rows are maxima of parts above 0", "Take mmca, or add what makes rows positive.");
         var random = setup.Random("parts");
         var (p, deviation) = Initial(rows, (int)y.shape[1], parts, model, random);
-        var expectation = new Expectation(model, states, rows, (int)y.shape[1]);
+        var expectation = new TruncatedExpectation(model, states, rows, (int)y.shape[1]);
         for (int step = 0; step < options.Steps; step++)
         {
             double done = (double)step / options.Steps, noise = options.Noise * deviation * Math.Max(0, 1 - 3 * done);
@@ -258,10 +258,10 @@ public sealed class SparseParts : ILearnedParts
         return (codes, made);
     }
 
-    private (Expectation Expectation, ISparseStep Step) Weighed(Tensor y)
+    private (TruncatedExpectation Expectation, ISparseStep Step) Weighed(Tensor y)
     {
         PartRows.Width(y, _p.D);
-        var expectation = new Expectation(_model, _states, Values(y), _p.D);
+        var expectation = new TruncatedExpectation(_model, _states, Values(y), _p.D);
         return (expectation, expectation.Weigh(_p, 1, CancellationToken.None));
     }
 

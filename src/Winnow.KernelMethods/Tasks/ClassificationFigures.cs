@@ -25,8 +25,8 @@ internal static class ClassificationFigures
         new("decay", FigureKind.Lines, "How many directions the kernel uses", "decay", "directions", "share of the kernel's trace", "The share that the largest eigenvalues hold together. A line that rises at once is smooth and learns simple things quickly; one along the diagonal learns rows by heart."),
     ];
 
-    /// <summary>Records what is asked for by every seed, and for the first what cannot be averaged.</summary>
-    public static void Record(KernelTrial trial, Problem problem, IFitted fitted, int[] answers)
+    /// <summary>Records what is asked for by every seed, and for the first what cannot be averaged; answers on a plane only of rows that may be any numbers.</summary>
+    public static void Record(KernelTrial trial, Problem problem, IFitted fitted, int[] answers, bool plane = true)
     {
         var context = trial.Context;
         foreach (var (there, of) in problem.Labels.Zip(answers).GroupBy(p => p.First).OrderBy(g => g.Key).Select(g => (g.Key, g.Select(p => p.Second).ToArray())))
@@ -38,7 +38,7 @@ internal static class ClassificationFigures
         using var scope = NewDisposeScope();
         if (fitted is IOnKernel { Kernel: var kernel })
             Kernel(trial, problem, kernel);
-        if (trial.Trial.Seed == 1)
+        if (plane && trial.Trial.Seed == 1)
             Regions(context, problem, fitted);
     }
 

@@ -80,7 +80,7 @@ public sealed class ProsperTests : IDisposable
         using var scope = NewDisposeScope();
         var method = Of(new() { Model = model });
         var y = Images(80, side: 2);
-        var expectation = new Expectation(method.Model(), method.States(4, 80), Rows.Values(y), 4);
+        var expectation = new TruncatedExpectation(method.Model(), method.States(4, 80), Rows.Values(y), 4);
         var p = Drawn(model, 4, 4) with { Sigma = 3 };
         double before = double.NegativeInfinity;
         for (int step = 0; step < 30; step++)
@@ -116,10 +116,10 @@ public sealed class ProsperTests : IDisposable
     {
         double Choose(int n, int k) => Enumerable.Range(1, k).Aggregate(1.0, (c, i) => c * (n - i + 1) / i);
         double[] rates = [.. Enumerable.Repeat(0.2, 7)];
-        var (within, causes) = Expectation.Truncation(rates, 3);
+        var (within, causes) = TruncatedExpectation.Truncation(rates, 3);
         Assert.Equal(Enumerable.Range(0, 4).Sum(g => Choose(7, g) * Math.Pow(0.2, g) * Math.Pow(0.8, 7 - g)), within, 1e-12);
         Assert.Equal(Enumerable.Range(0, 4).Sum(g => g * Choose(7, g) * Math.Pow(0.2, g) * Math.Pow(0.8, 7 - g)), causes, 1e-12);
-        (within, causes) = Expectation.Truncation(rates, 7);
+        (within, causes) = TruncatedExpectation.Truncation(rates, 7);
         Assert.Equal((1, 1.4), (Math.Round(within, 12), Math.Round(causes, 12)));
     }
 
@@ -151,7 +151,7 @@ public sealed class ProsperTests : IDisposable
         int[] order = [3, 0, 4, 1, 2];
         double[] Turned(double[] of, int width) => [.. order.SelectMany(h => of.Skip(h * width).Take(width))];
         var turned = p with { W = Turned(p.W, 9), SlabMean = Turned(p.SlabMean, 1), SlabVariance = Turned(p.SlabVariance, 1) };
-        SparseParameters Next(SparseParameters from) => new Expectation(method.Model(), method.States(5, 40), y, 9).Next(from, 1.5, 0.5, TestContext.Current.CancellationToken);
+        SparseParameters Next(SparseParameters from) => new TruncatedExpectation(method.Model(), method.States(5, 40), y, 9).Next(from, 1.5, 0.5, TestContext.Current.CancellationToken);
         var (plain, other) = (Next(p), Next(turned));
         Assert.All(Turned(plain.W, 9).Zip(other.W), q => Assert.Equal(q.First, q.Second, 1e-7 * (1 + Math.Abs(q.First))));
         Assert.Equal(plain.Sigma, other.Sigma, 1e-9);

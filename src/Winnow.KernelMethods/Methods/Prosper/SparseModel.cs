@@ -141,13 +141,13 @@ internal interface ISparseModel
 /// <summary>A model at parameters.</summary>
 internal interface ISparseStep
 {
-    /// <summary>The logarithm of how well each state fits a row, without <c>−(D/2) log 2πσ²</c> and without the prior, which <see cref="Expectation"/> adds; and the row's candidates, ascending in what each model scores them by.</summary>
+    /// <summary>The logarithm of how well each state fits a row, without <c>−(D/2) log 2πσ²</c> and without the prior, which <see cref="TruncatedExpectation"/> adds; and the row's candidates, ascending in what each model scores them by.</summary>
     void Fit(ReadOnlySpan<double> y, Span<double> fit, Span<int> candidates);
 
     /// <summary>Adds what a row says, by the probability of each state.</summary>
     void Add(ReadOnlySpan<double> y, ReadOnlySpan<double> probability, ReadOnlySpan<int> candidates, SparseSums sums);
 
-    /// <summary>Parts and noise from what rows said; how likely causes are is <see cref="Expectation"/>'s.</summary>
+    /// <summary>Parts and noise from what rows said; how likely causes are is <see cref="TruncatedExpectation"/>'s.</summary>
     SparseParameters Next(SparseSums sums);
 
     /// <summary>What a row is made of: expected codes [H] and the expected row [D] are added to.</summary>

@@ -4,7 +4,7 @@ namespace Winnow.KernelMethods;
 /// Expectation truncated to some states of each row, and maximisation. Rows are gone through in blocks of fixed size in parallel, whose sums are added in order, so that nothing depends on how many processors there
 /// are. Cost a step O(n (H D + states · γ²)) of sums of parts, and O(n states D) of maxima; memory n · states numbers.
 /// </summary>
-internal sealed class Expectation
+internal sealed class TruncatedExpectation
 {
     private const int Block = 32;
     private const double LeastRate = 1e-5;
@@ -17,7 +17,7 @@ internal sealed class Expectation
     /// <param name="states">States of a row.</param>
     /// <param name="y">Rows, one after the other.</param>
     /// <param name="d">Features.</param>
-    public Expectation(ISparseModel model, SparseStates states, double[] y, int d)
+    public TruncatedExpectation(ISparseModel model, SparseStates states, double[] y, int d)
     {
         (_model, _states, _y, _d) = (model, states, y, d);
         Rows = y.Length / d;
