@@ -8,7 +8,7 @@ namespace Winnow.KernelMethods;
 /// <summary>The catalogue: tasks, methods, baselines and metrics at a glance.</summary>
 public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
 {
-    private static readonly IReadOnlyList<IKernelTask> All = [new ClassifyTask(), new FewShotTask(), new AdHocTask(), new GraphTask(), new RegressTask()];
+    private static readonly IReadOnlyList<IKernelTask> All = [new ClassifyTask(), new FewShotTask(), new AdHocTask(), new GraphTask(), new RegressTask(), new DesignTask()];
 
     private readonly TimeProvider _clock;
 
@@ -25,6 +25,10 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
 
         Baseline<NearestNeighboursOptions>("nearest-neighbours", "Nearest neighbours", "Cover and Hart, Nearest neighbor pattern classification, IEEE Transactions on Information Theory 13", 1967,
             "The nearest rows vote.", (_, o) => new NearestNeighbours(o), needs: ["table"]);
+        Baseline<NearestMeanOptions>("nearest-mean", "Nearest mean", "Maron, Automatic indexing: an experimental inquiry, Journal of the ACM 8", 1961,
+            "The class whose mean is nearest, or Gaussian naive Bayes.", (_, o) => new NearestMean(o));
+        Baseline<LogisticRegressionOptions>("logistic-regression", "Logistic regression", "Cox, The regression analysis of binary sequences, Journal of the Royal Statistical Society B 20", 1958,
+            "Linear log-odds of the classes, held to small weights.", (s, o) => new LogisticRegression(s, o));
         Baseline<RidgeOptions>("linear-ridge", "Linear ridge regression", "Hoerl and Kennard, Ridge regression: biased estimation for nonorthogonal problems, Technometrics 12", 1970,
             "Least squares on numbers, or on ones and zeros, held to small weights.", (_, o) => new LinearRidge(o), needs: ["table"]);
         Baseline<KernelRidgeOptions>("kernel-ridge", "Kernel ridge regression", "Saunders, Gammerman and Vovk, Ridge regression learning algorithm in dual variables, ICML", 1998,
@@ -48,6 +52,11 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
         Baseline<NoKernelOptions>("spectral", "Spectral clustering", "Ng, Jordan and Weiss, On spectral clustering: analysis and an algorithm, NIPS", 2001,
             "Groups nodes by the first eigenvectors of the graph.", (s, _) => new SpectralClustering(s), needs: ["graph"]);
 
+        Baseline<NoKernelOptions>("uniform-sampling", "Uniform sampling", "Cochran, Sampling techniques, Wiley", 1953,
+            "Points are drawn evenly and each alone.", (_, _) => new UniformSampling(), needs: ["basis"]);
+        Baseline<LeverageSamplingOptions>("leverage-sampling", "Leverage sampling", "Cohen and Migliorati, Optimal weighted least-squares methods, SMAI Journal of Computational Mathematics 3, arXiv 1608.00512", 2017,
+            "Points are drawn by how much the functions depend on them, each alone.", (_, o) => new LeverageSampling(o), needs: ["basis"]);
+
         Seed<NtkOptions>("ntk", "Neural tangent kernel", "Jacot, Gabriel and Hongler, Neural tangent kernel: convergence and generalization in neural networks, NeurIPS, arXiv 1806.07572", 2018,
             "What an infinitely wide network learns, by one linear system.", (_, o) => Ntk.Method(o), Ntk.Claims);
         Seed<QuantumKernelOptions>("quantum-kernel", "Quantum-enhanced feature spaces", "Havlíček, Córcoles, Temme, Harrow, Kandala, Chow and Gambetta, Supervised learning with quantum enhanced feature spaces, Nature 567, arXiv 1804.11326", 2019,
@@ -60,6 +69,8 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "Groups nodes by the logarithm of how near they are.", (s, o) => new LogProximity(s, o), LogProximity.Claims, ["graph"]);
         Seed<SnnkOptions>("snnk", "Scalable neural network kernels", "Sehanobish, Choromanski, Zhao, Dubey and Likhosherstov, Scalable neural network kernels, ICLR 2024, arXiv 2310.13225", 2023,
             "A network as a product of random features, whose weights are one linear system.", (s, o) => Snnk.Method(s, o), Snnk.Claims);
+        Seed<WlsDppOptions>("wls-dpp", "Least squares with determinantal point processes", "Nouy and Michel, Weighted least-squares approximation with determinantal point processes and generalized volume sampling, arXiv 2312.14057", 2023,
+            "Points that differ from each other, so that barely more of them than functions are enough.", (_, o) => new WlsDpp(o), WlsDpp.Claims, ["basis"]);
     }
 
     /// <inheritdoc/>
@@ -75,7 +86,7 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
     public override IReadOnlyList<MetricCard> Metrics => KernelMethods.Metrics.Cards;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<FigureCard> Figures { get; } = [.. ClassificationFigures.Cards, RegressTask.Figure];
+    public override IReadOnlyList<FigureCard> Figures { get; } = [.. ClassificationFigures.Cards, RegressTask.Figure, DesignTask.Figure];
 
     /// <inheritdoc/>
     public override DataSummary Inspect(string? source, TaskCard task, object taskOptions, DataReading reading, CancellationToken cancellation)

@@ -68,6 +68,9 @@ internal static class Probes
             ["log-proximity/karate-ward"] = KernelProbes.KarateWard,
             ["forest-rc/kappa-pca-vote"] = KernelProbes.KappaPcaVote,
             ["forest-rc/bayesian-fusion"] = KernelProbes.Fusion,
+            ["wls-dpp/projection-dpp"] = WlsDppProbes.ProjectionDpps,
+            ["wls-dpp/weighted-ls"] = WlsDppProbes.WeightedFit,
+            ["wls-dpp/volume-moments"] = WlsDppProbes.VolumeMoments,
             ["snnk/urf-cos"] = KernelProbes.CosineFeatures,
         };
 }
