@@ -62,6 +62,9 @@ public sealed class TrainingRows
     /// <summary>A vector that stands for each class before any row is seen, float64 [classes, d], such as the embedding of its name; null where there is none.</summary>
     public Tensor? Names { get; init; }
 
+    /// <summary>Squared distances of the classes from each other, float64 [classes, classes], such as steps in a hierarchy; null where there are none.</summary>
+    public Tensor? Distances { get; init; }
+
     /// <summary>More rows with labels, from which a method chooses what its options leave open; null for none.</summary>
     public TrainingRows? Validation { get; init; }
 

@@ -8,7 +8,7 @@ namespace Winnow.KernelMethods;
 /// <summary>The catalogue: tasks, methods, baselines and metrics at a glance.</summary>
 public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
 {
-    private static readonly IReadOnlyList<IKernelTask> All = [new ClassifyTask(), new FewShotTask(), new AdHocTask(), new GraphTask(), new RegressTask(), new DesignTask()];
+    private static readonly IReadOnlyList<IKernelTask> All = [new ClassifyTask(), new FewShotTask(), new AdHocTask(), new GraphTask(), new RegressTask(), new DesignTask(), new UnseenClassesTask(), new NextClassTask()];
 
     private readonly TimeProvider _clock;
 
@@ -56,6 +56,8 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "Points are drawn evenly and each alone.", (_, _) => new UniformSampling(), needs: ["basis"]);
         Baseline<LeverageSamplingOptions>("leverage-sampling", "Leverage sampling", "Cohen and Migliorati, Optimal weighted least-squares methods, SMAI Journal of Computational Mathematics 3, arXiv 1608.00512", 2017,
             "Points are drawn by how much the functions depend on them, each alone.", (_, o) => new LeverageSampling(o), needs: ["basis"]);
+        Baseline<RandomClassOptions>("random-class", "A class at random", "Cochran, Sampling techniques, Wiley", 1953,
+            "The next class to label is drawn.", (_, o) => new RandomClass(o), needs: ["picks"]);
 
         Seed<NtkOptions>("ntk", "Neural tangent kernel", "Jacot, Gabriel and Hongler, Neural tangent kernel: convergence and generalization in neural networks, NeurIPS, arXiv 1806.07572", 2018,
             "What an infinitely wide network learns, by one linear system.", (_, o) => Ntk.Method(o), Ntk.Claims);
@@ -69,6 +71,8 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "Groups nodes by the logarithm of how near they are.", (s, o) => new LogProximity(s, o), LogProximity.Claims, ["graph"]);
         Seed<SnnkOptions>("snnk", "Scalable neural network kernels", "Sehanobish, Choromanski, Zhao, Dubey and Likhosherstov, Scalable neural network kernels, ICLR 2024, arXiv 2310.13225", 2023,
             "A network as a product of random features, whose weights are one linear system.", (s, o) => Snnk.Method(s, o), Snnk.Claims);
+        Seed<LokiOptions>("loki", "Loki", "Roberts, Li, Huang, Adila, Schoenberg, Liu, Pick, Ma and Sala, Geometry-aware adaptation for pretrained models, NeurIPS, arXiv 2307.12226", 2023,
+            "The label with the least expected squared distance, so that classes without rows are answered, too.", (s, o) => new Loki(s, o), Loki.Claims, ["distances"]);
         Seed<WlsDppOptions>("wls-dpp", "Least squares with determinantal point processes", "Nouy and Michel, Weighted least-squares approximation with determinantal point processes and generalized volume sampling, arXiv 2312.14057", 2023,
             "Points that differ from each other, so that barely more of them than functions are enough.", (_, o) => new WlsDpp(o), WlsDpp.Claims, ["basis"]);
     }
@@ -86,7 +90,7 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
     public override IReadOnlyList<MetricCard> Metrics => KernelMethods.Metrics.Cards;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<FigureCard> Figures { get; } = [.. ClassificationFigures.Cards, RegressTask.Figure, DesignTask.Figure];
+    public override IReadOnlyList<FigureCard> Figures { get; } = [.. ClassificationFigures.Cards, RegressTask.Figure, DesignTask.Figure, UnseenClassesTask.Figure, NextClassTask.Figure];
 
     /// <inheritdoc/>
     public override DataSummary Inspect(string? source, TaskCard task, object taskOptions, DataReading reading, CancellationToken cancellation)

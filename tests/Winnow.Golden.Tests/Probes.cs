@@ -68,6 +68,7 @@ internal static class Probes
             ["log-proximity/karate-ward"] = KernelProbes.KarateWard,
             ["forest-rc/kappa-pca-vote"] = KernelProbes.KappaPcaVote,
             ["forest-rc/bayesian-fusion"] = KernelProbes.Fusion,
+            ["loki/tree"] = LokiProbes.Tree,
             ["wls-dpp/projection-dpp"] = WlsDppProbes.ProjectionDpps,
             ["wls-dpp/weighted-ls"] = WlsDppProbes.WeightedFit,
             ["wls-dpp/volume-moments"] = WlsDppProbes.VolumeMoments,

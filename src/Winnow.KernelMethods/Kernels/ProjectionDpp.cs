@@ -31,8 +31,10 @@ public sealed class ProjectionDpp
         if (!(defect <= Orthonormal))
             throw InputException.At("columns", FormattableString.Invariant($"products that are {defect:G3} away from those of orthonormal columns"), FormattableString.Invariant($"at most {Orthonormal:G1}"), "Orthonormalise them, by QR for example.");
         (_n, _m) = ((int)v.shape[0], (int)v.shape[1]);
-        _rows = v.contiguous().data<double>().ToArray();
-        _until = v.square().sum(1).cumsum(0).data<double>().ToArray();
+        _rows = MemoryMarshal.Cast<byte, double>(v.contiguous().bytes).ToArray();
+        _until = new double[_n];
+        for (int j = 0; j < _n; j++)
+            _until[j] = (j == 0 ? 0 : _until[j - 1]) + Dot.Of(Row(j), Row(j));
     }
 
     /// <summary>The process of a projection matrix.</summary>
