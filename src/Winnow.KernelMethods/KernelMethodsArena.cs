@@ -8,7 +8,7 @@ namespace Winnow.KernelMethods;
 /// <summary>The catalogue: tasks, methods, baselines and metrics at a glance.</summary>
 public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
 {
-    private static readonly IReadOnlyList<IKernelTask> All = [new ClassifyTask(), new FewShotTask(), new AdHocTask(), new GraphTask()];
+    private static readonly IReadOnlyList<IKernelTask> All = [new ClassifyTask(), new FewShotTask(), new AdHocTask(), new GraphTask(), new CurveEpisodesTask(), new LinearEpisodesTask(), new ImageEpisodesTask()];
 
     private readonly TimeProvider _clock;
 
@@ -45,6 +45,16 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "Adds labels of similar rows to what the names say.", (_, o) => new TipAdapter(o), needs: ["rows", "names"]);
         Baseline<NoKernelOptions>("spectral", "Spectral clustering", "Ng, Jordan and Weiss, On spectral clustering: analysis and an algorithm, NIPS", 2001,
             "Groups nodes by the first eigenvectors of the graph.", (s, _) => new SpectralClustering(s), needs: ["graph"]);
+        Baseline<PooledOptions>("pooled", "Pooled training", "Caruana, Multitask learning, Machine Learning 28", 1997,
+            "One network for the rows of all tasks, which adapts to none.", (s, o) => new PooledTraining(s, o), needs: ["episodes"]);
+        Baseline<FineTuningOptions>("fine-tuning", "Pooled training and fine-tuning", "Yosinski, Clune, Bengio and Lipson, How transferable are features in deep neural networks?, NeurIPS, arXiv 1411.1792", 2014,
+            "One network for the rows of all tasks, then a few steps on the new one.", (s, o) => new PooledTraining(s, o), needs: ["episodes"]);
+        Baseline<MamlOptions>("maml", "Model-agnostic meta-learning", "Finn, Abbeel and Levine, Model-agnostic meta-learning for fast adaptation of deep networks, ICML, arXiv 1703.03400", 2017,
+            "A start from which a few steps lead far.", (s, o) => new Maml(s, o), needs: ["episodes"]);
+        Baseline<PrototypesOptions>("prototypes", "Prototypical networks", "Snell, Swersky and Zemel, Prototypical networks for few-shot learning, NeurIPS, arXiv 1703.05175", 2017,
+            "The class whose rows have the nearest mean in a learned layer.", (s, o) => new Prototypes(s, o), needs: ["episodes", "shown-classes"]);
+        Baseline<KnownPriorOptions>("known-prior", "Known prior", "Lindley and Smith, Bayes estimates for the linear model, Journal of the Royal Statistical Society B 34", 1972,
+            "Bayesian regression with the prior that tasks were drawn from: the best there is.", (s, o) => new KnownPrior(s, o), needs: ["episodes", "prior"], tags: ["upper-bound"]);
 
         Seed<NtkOptions>("ntk", "Neural tangent kernel", "Jacot, Gabriel and Hongler, Neural tangent kernel: convergence and generalization in neural networks, NeurIPS, arXiv 1806.07572", 2018,
             "What an infinitely wide network learns, by one linear system.", (_, o) => Ntk.Method(o), Ntk.Claims);
@@ -58,6 +68,8 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "Groups nodes by the logarithm of how near they are.", (s, o) => new LogProximity(s, o), LogProximity.Claims, ["graph"]);
         Seed<SnnkOptions>("snnk", "Scalable neural network kernels", "Sehanobish, Choromanski, Zhao, Dubey and Likhosherstov, Scalable neural network kernels, ICLR 2024, arXiv 2310.13225", 2023,
             "A network as a product of random features, whose weights are one linear system.", (s, o) => Snnk.Method(s, o), Snnk.Claims);
+        Seed<NiwMetaOptions>("niw-meta", "NIW-Meta", "Kim and Hospedales, A hierarchical Bayesian model for deep few-shot meta learning, ICLR 2024, arXiv 2306.09702", 2023,
+            "A Gaussian prior over networks, learned from many tasks, to which a new one shrinks.", (s, o) => new NiwMeta(s, o), NiwMeta.Claims, ["episodes"]);
     }
 
     /// <inheritdoc/>
@@ -76,6 +88,7 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
     public override IReadOnlyList<FigureCard> Figures { get; } =
     [
         new("by-class", FigureKind.Bars, "Right answers by class", "class", "class", "share of the class's rows that are answered rightly", "A method may be good on the whole and blind to one class."),
+        .. Episoding.Figures,
     ];
 
     /// <inheritdoc/>
@@ -117,8 +130,8 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
 
     private static IKernelTask Of(string task) => All.First(t => t.Card.Id == task);
 
-    private void Baseline<TOptions>(string id, string title, string paper, int year, string summary, Func<KernelSetup, TOptions, IKernelMethod> create, IReadOnlyList<string>? needs = null) where TOptions : class, new() =>
-        Add(MethodKind.Baseline, id, title, paper, year, summary, create, null, needs ?? ["rows"], null);
+    private void Baseline<TOptions>(string id, string title, string paper, int year, string summary, Func<KernelSetup, TOptions, IKernelMethod> create, IReadOnlyList<string>? needs = null, IReadOnlyList<string>? tags = null) where TOptions : class, new() =>
+        Add(MethodKind.Baseline, id, title, paper, year, summary, create, null, needs ?? ["rows"], tags);
 
     private void Seed<TOptions>(string id, string title, string paper, int year, string summary, Func<KernelSetup, TOptions, IKernelMethod> create, IReadOnlyList<Claim> claims, IReadOnlyList<string>? needs = null) where TOptions : class, new() =>
         Add(MethodKind.Seed, id, title, paper, year, summary, create, claims, needs ?? ["rows"], null);

@@ -68,6 +68,8 @@ internal static class Probes
             ["log-proximity/karate-ward"] = KernelProbes.KarateWard,
             ["forest-rc/kappa-pca-vote"] = KernelProbes.KappaPcaVote,
             ["forest-rc/bayesian-fusion"] = KernelProbes.Fusion,
+            ["niw-meta/closed-form"] = NiwMetaProbes.ClosedForm,
+            ["niw-meta/test-time"] = NiwMetaProbes.TestTime,
             ["snnk/urf-cos"] = KernelProbes.CosineFeatures,
         };
 }
