@@ -22,6 +22,9 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
         new UnseenClassesTask(),
         new NextClassTask(),
         new SequenceTask(),
+        new CurveEpisodesTask(),
+        new LinearEpisodesTask(),
+        new ImageEpisodesTask(),
     ];
 
     private readonly TimeProvider _clock;
@@ -103,6 +106,16 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "A support vector machine on how often sequences have each word of residues.", (s, o) => SequenceBaselines.Spectrum(s, o), needs: ["sequences"]);
         Baseline<NoKernelOptions>("nearest-sequence", "Nearest sequence", "Cover and Hart, Nearest neighbor pattern classification, IEEE Transactions on Information Theory 13", 1967,
             "The class of the sequence with most residues in common.", (_, _) => new NearestSequences(), needs: ["sequences"]);
+        Baseline<PooledOptions>("pooled", "Pooled training", "Caruana, Multitask learning, Machine Learning 28", 1997,
+            "One network for the rows of all tasks, which adapts to none.", (s, o) => new PooledTraining(s, o), needs: ["episodes"]);
+        Baseline<FineTuningOptions>("fine-tuning", "Pooled training and fine-tuning", "Yosinski, Clune, Bengio and Lipson, How transferable are features in deep neural networks?, NeurIPS, arXiv 1411.1792", 2014,
+            "One network for the rows of all tasks, then a few steps on the new one.", (s, o) => new PooledTraining(s, o), needs: ["episodes"]);
+        Baseline<MamlOptions>("maml", "Model-agnostic meta-learning", "Finn, Abbeel and Levine, Model-agnostic meta-learning for fast adaptation of deep networks, ICML, arXiv 1703.03400", 2017,
+            "A start from which a few steps lead far.", (s, o) => new Maml(s, o), needs: ["episodes"]);
+        Baseline<PrototypesOptions>("prototypes", "Prototypical networks", "Snell, Swersky and Zemel, Prototypical networks for few-shot learning, NeurIPS, arXiv 1703.05175", 2017,
+            "The class whose rows have the nearest mean in a learned layer.", (s, o) => new Prototypes(s, o), needs: ["episodes", "shown-classes"]);
+        Baseline<KnownPriorOptions>("known-prior", "Known prior", "Lindley and Smith, Bayes estimates for the linear model, Journal of the Royal Statistical Society B 34", 1972,
+            "Bayesian regression with the prior that tasks were drawn from: the best there is.", (s, o) => new KnownPrior(s, o), needs: ["episodes", "prior"], tags: ["upper-bound"]);
 
         Seed<NtkOptions>("ntk", "Neural tangent kernel", "Jacot, Gabriel and Hongler, Neural tangent kernel: convergence and generalization in neural networks, NeurIPS, arXiv 1806.07572", 2018,
             "What an infinitely wide network learns, by one linear system.", (_, o) => Ntk.Method(o), Ntk.Claims);
@@ -126,6 +139,8 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "The label with the least expected squared distance, so that classes without rows are answered, too.", (s, o) => new Loki(s, o), Loki.Claims, ["distances"]);
         Seed<WlsDppOptions>("wls-dpp", "Least squares with determinantal point processes", "Nouy and Michel, Weighted least-squares approximation with determinantal point processes and generalized volume sampling, arXiv 2312.14057", 2023,
             "Points that differ from each other, so that barely more of them than functions are enough.", (_, o) => new WlsDpp(o), WlsDpp.Claims, ["basis"]);
+        Seed<NiwMetaOptions>("niw-meta", "NIW-Meta", "Kim and Hospedales, A hierarchical Bayesian model for deep few-shot meta learning, ICLR 2024, arXiv 2306.09702", 2023,
+            "A Gaussian prior over networks, learned from many tasks, to which a new one shrinks.", (s, o) => new NiwMeta(s, o), NiwMeta.Claims, ["episodes"]);
     }
 
     /// <inheritdoc/>
@@ -182,8 +197,8 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
 
     private static IKernelTask Of(string task) => All.First(t => t.Card.Id == task);
 
-    private void Baseline<TOptions>(string id, string title, string paper, int year, string summary, Func<KernelSetup, TOptions, IKernelMethod> create, IReadOnlyList<string>? needs = null) where TOptions : class, new() =>
-        Add(MethodKind.Baseline, id, title, paper, year, summary, create, null, needs ?? ["rows"], null);
+    private void Baseline<TOptions>(string id, string title, string paper, int year, string summary, Func<KernelSetup, TOptions, IKernelMethod> create, IReadOnlyList<string>? needs = null, IReadOnlyList<string>? tags = null) where TOptions : class, new() =>
+        Add(MethodKind.Baseline, id, title, paper, year, summary, create, null, needs ?? ["rows"], tags);
 
     private void Seed<TOptions>(string id, string title, string paper, int year, string summary, Func<KernelSetup, TOptions, IKernelMethod> create, IReadOnlyList<Claim> claims, IReadOnlyList<string>? needs = null) where TOptions : class, new() =>
         Add(MethodKind.Seed, id, title, paper, year, summary, create, claims, needs ?? ["rows"], null);

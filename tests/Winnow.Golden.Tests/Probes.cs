@@ -74,6 +74,8 @@ internal static class Probes
             ["wls-dpp/volume-moments"] = WlsDppProbes.VolumeMoments,
             ["pcd2vec/embed"] = SequenceProbes.Embed,
             ["pcd2vec/metrics"] = SequenceProbes.Scores,
+            ["niw-meta/closed-form"] = NiwMetaProbes.ClosedForm,
+            ["niw-meta/test-time"] = NiwMetaProbes.TestTime,
             ["snnk/urf-cos"] = KernelProbes.CosineFeatures,
             ["ila-sdp/core"] = IlaSdpProbes.Core,
             ["prosper/bsc-step"] = ProsperProbes.BinaryStep,
