@@ -1,7 +1,6 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using System.Numerics;
-using System.Text.Json.Nodes;
 using Winnow.Core;
 using static TorchSharp.torch;
 
@@ -48,17 +47,25 @@ public sealed record QuantumClassifierOptions : CircuitOptions
 public sealed class QuantumClassifier(KernelSetup setup, QuantumClassifierOptions options) : IClassifier
 {
     private const double Alpha = 0.602, Gamma = 0.101, Perturbation = 0.1;
-    private const int Calibrations = 25;
+    private const int Calibrations = 25, Tried = 5;
     private readonly QuantumKernel _states = new(new() { Map = options.Map, Entanglement = options.Entanglement, Repetitions = options.Repetitions });
 
     /// <summary>What the ledger measures.</summary>
     internal static IReadOnlyList<Claim> Claims { get; } =
     [
-        new() { Text = "Data that the feature map itself makes: a trained circuit of four layers is right for more than 90 of 100.", Task = "ad-hoc", Metric = "accuracy", Baseline = "svm", BaselineFactor = 0, Margin = 0.9 },
-        new() { Text = "There it is ahead of a tuned support vector machine with an rbf kernel.", Task = "ad-hoc", Metric = "accuracy", Baseline = "svm", Margin = 0.05 },
-        new() { Text = "Deeper circuits are better: four layers beside none, at least 10 points.", Task = "ad-hoc", Metric = "accuracy", Baseline = "quantum-classifier", Margin = 0.1, BaselineOptions = new JsonObject { ["layers"] = 0 } },
-        new() { Text = "The kernel of the same states is no worse than the trained circuit.", Task = "ad-hoc", Metric = "accuracy", Wants = Better.Lower, Baseline = "quantum-kernel", Margin = 0 },
+        Of("Data that the feature map itself makes: of five trained circuits of four layers the one with the least risk is right for more than 90 of 100.", "svm", 0.9) with { BaselineFactor = 0 },
+        Of("There it is ahead of a tuned support vector machine with an rbf kernel by 10 points.", "svm", 0.1),
+        Of("Deeper circuits are better: four layers beside none, at least 10 points.", "quantum-classifier", 0.1) with { BaselineOptions = new() { ["layers"] = 0, ["starts"] = Tried } },
+        Of("It is as good as the kernel of the same states, to a point.", "quantum-kernel", -0.01),
+        Of("Each layer leaves an even mixture in one of 20 cases, and each of 4,000 shots misreads a qubit in one of 50: mitigated, it is still right for more than 90 of 100.", "svm", 0.9) with
+        {
+            BaselineFactor = 0,
+            MethodOptions = new() { ["starts"] = Tried, ["depolarising"] = 0.05, ["readout"] = 0.02, ["shots"] = 4000, ["mitigate"] = true },
+        },
     ];
+
+    private static Claim Of(string text, string baseline, double margin) =>
+        new() { Text = text, Task = "ad-hoc", Metric = "accuracy", Baseline = baseline, Margin = margin, MethodOptions = new() { ["starts"] = Tried } };
 
     /// <inheritdoc/>
     public IFitted Fit(TrainingRows rows, CancellationToken cancellation = default)
