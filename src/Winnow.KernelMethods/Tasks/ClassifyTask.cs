@@ -33,7 +33,7 @@ internal sealed class FewShotTask : IKernelTask
 /// <summary>Angles whose class a circuit decides.</summary>
 internal sealed class AdHocTask : IKernelTask
 {
-    public TaskCard Card { get; } = new("ad-hoc", "Classes that a circuit makes", "Angles whose class is the sign of what a random measurement of a circuit's state expects: what a quantum kernel separates by construction.", OptionsSchema.Of<AdHocOptions>(), ["rows", "table"]) { Data = null };
+    public TaskCard Card { get; } = new("ad-hoc", "Classes that a circuit makes", "Angles whose class is the sign of what a random measurement of a circuit's state expects: what a quantum kernel separates by construction.", OptionsSchema.Of<AdHocOptions>(), ["rows", "table", "angles"]) { Data = null };
 
     public DataSummary Inspect(string? source, object options, DataReading reading, CancellationToken cancellation) => options is AdHocOptions o && source is null
         ? KernelTrial.Made(Card, o, "Made by a circuit", $"{o.Qubits} angles, {o.Rows} rows of each of two classes, {o.Test} to test on", reading)

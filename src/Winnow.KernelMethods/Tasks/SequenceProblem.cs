@@ -38,10 +38,10 @@ internal static class SequenceProblem
         int[] root = [.. Enumerable.Range(0, o.Sites).Select(_ => source.Next(Letters))];
         var (residues, labels) = (new List<string>(), new List<string>());
         double all = o.Between + o.Within, lost = o.Gaps == 0 ? 0 : -Math.Log(1 - o.Gaps) / Math.Max(all, 1e-9);
-        Evolution.Tree(root, o.Families, o.Between, lost, source, first =>
+        Evolution.Tree(root, o.Families, o.Between, o.Early, lost, source, first =>
         {
             string family = $"family {labels.Distinct().Count() + 1}";
-            Evolution.Tree(first, o.Members, o.Within, lost, source, leaf =>
+            Evolution.Tree(first, o.Members, o.Within, o.Early, lost, source, leaf =>
             {
                 residues.Add(string.Concat(leaf.Select(c => c == Sequences.Gap ? '-' : AminoAcids[c])));
                 labels.Add(family);
@@ -75,12 +75,13 @@ internal static class Evolution
     /// <param name="sequence">The root.</param>
     /// <param name="leaves">How many.</param>
     /// <param name="time">From the root to each leaf.</param>
+    /// <param name="early">A branch parts after the time left times a uniform number to this power.</param>
     /// <param name="lost">Rate at which sites are lost.</param>
     /// <param name="random">The draw.</param>
     /// <param name="leaf">Takes a leaf.</param>
-    public static void Tree(int[] sequence, int leaves, double time, double lost, SeededRandom random, Action<int[]> leaf)
+    public static void Tree(int[] sequence, int leaves, double time, double early, double lost, SeededRandom random, Action<int[]> leaf)
     {
-        double until = leaves == 1 ? time : time * random.NextDouble();
+        double until = leaves == 1 ? time : time * Math.Pow(random.NextDouble(), early);
         int[] here = Along(sequence, until, lost, random);
         if (leaves == 1)
         {
@@ -88,8 +89,8 @@ internal static class Evolution
             return;
         }
         int left = 1 + random.Next(leaves - 1);
-        Tree(here, left, time - until, lost, random, leaf);
-        Tree(here, leaves - left, time - until, lost, random, leaf);
+        Tree(here, left, time - until, early, lost, random, leaf);
+        Tree(here, leaves - left, time - until, early, lost, random, leaf);
     }
 
     /// <summary>What a sequence is after a time.</summary>

@@ -30,7 +30,11 @@ public sealed record SequenceOptions
 
     /// <summary>How far members are apart.</summary>
     [Range(0.0, 100.0), Description("of made sequences: substitutions a site from the first of a family to each of its members")]
-    public double Within { get; init; } = 1.2;
+    public double Within { get; init; } = 1.5;
+
+    /// <summary>When branches part.</summary>
+    [Range(0.0, 1e6), Description("of made sequences: how early branches part, after the time that is left times a uniform number to this power; 1: at any time, large: at once, as the points of a star")]
+    public double Early { get; init; } = 30;
 
     /// <summary>Gaps.</summary>
     [Range(0.0, 0.5), Description("of made sequences: share of sites that are lost on the way from the root, with all that comes after")]
