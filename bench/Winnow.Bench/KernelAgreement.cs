@@ -47,7 +47,6 @@ internal static class KernelAgreement
         Ridge("kernel ridge, Laplacian", r => new KernelRidge(_ => [new Laplacian(Gamma(r))], new() { Ridge = Penalty }), r => new Laplacian(Gamma(r)), r => [Gamma(r), 1, 0, 0]),
         Ridge("kernel ridge, polynomial", r => new KernelRidge(_ => [new Polynomial(3, Gamma(r))], new() { Ridge = Penalty }), r => new Polynomial(3, Gamma(r)), r => [Gamma(r), 2, 3, 1]),
         Ridge("kernel ridge, cosine", r => new KernelRidge(_ => [new Cosine()], new() { Ridge = Penalty }), _ => new Cosine(), _ => [1, 3, 0, 0]),
-        new("Gaussian process, given height, length and noise: evidence, means and deviations", "gp_given", false, 1e-9, Process, r => [(KernelEstimators.Values(Numbers(r)), 1), r.Questions, ([1.5, Length(r), 0.2], 3)]),
         new("kernel principal components, 8", "pca", false, 1e-8, (r, c) => Positions(r, c), r => [([Gamma(r), 8], 2)]),
         new("support vector machine, rbf", "svc", true, 0.01, (r, c) => Answers(new SupportVectorMachine(_ => [new Rbf(Gamma(r))], [10], new SeededRandom(1, "folds")), r, c), r => [r.Labels, r.Questions, ([Gamma(r), 10], 2)]),
         new("5 nearest neighbours", "nearest", true, 0.01, (r, c) => Answers(new NearestNeighbours(new()), r, c), r => [r.Labels, r.Questions, ([5], 1)]),
@@ -78,19 +77,6 @@ internal static class KernelAgreement
         return estimator.Labels
             ? new(pairs.Average(p => p.First == p.Second ? 0.0 : 1), peer.Name, 1, true)
             : new(pairs.Max(p => Math.Abs(p.First - p.Second)), peer.Name, theirs.Max(Math.Abs), true);
-    }
-
-    private static double Length(Rows r) => Math.Sqrt(r.Features);
-
-    /// <summary>Something to regress on: the labels' numbers.</summary>
-    private static Tensor Numbers(Rows rows) => tensor(rows.Labels.Item1);
-
-    private static Tensor Process(Rows rows, CancellationToken cancellation)
-    {
-        cancellation.ThrowIfCancellationRequested();
-        using var fitted = new GaussianProcess(new()).Fit(new TrainingValues(rows.Learned.X, Numbers(rows)), 1.5, 0.2, [Length(rows)]);
-        var (mean, variance) = fitted.Predict(rows.Asked);
-        return cat([tensor([fitted.Report["evidence"]]), mean, variance!.sqrt()]);
     }
 
     private static Tensor Positions(Rows rows, CancellationToken cancellation)

@@ -158,9 +158,6 @@ public enum FigureKind
 /// <param name="Caption">What the reader should look at.</param>
 public sealed record FigureCard(string Id, FigureKind Kind, string Title, string Series, string X, string Y, string Caption)
 {
-    /// <summary>For lines: the series of a band's lower and upper ends, which is then drawn in place of the interval over seeds.</summary>
-    public (string Low, string High)? Band { get; init; }
-
     /// <summary>For a plane: the metric along the x axis, which is turned so that better is to the right.</summary>
     public string? Across { get; init; }
 

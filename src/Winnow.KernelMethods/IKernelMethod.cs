@@ -84,14 +84,6 @@ public sealed class TrainingRows
 /// <summary>Refuses numbers that are none.</summary>
 internal static class Finite
 {
-    /// <summary>Rows as those learned from were, without gaps.</summary>
-    public static void RequireRows(Tensor x, long features)
-    {
-        if (x.dim() != 2 || x.shape[1] != features)
-            throw InputException.At("rows", $"[{string.Join(", ", x.shape)}]", $"[n, {features}], as what was learned from", "Give the same features.");
-        Require(x, "rows");
-    }
-
     public static void Require(Tensor x, string what)
     {
         using var scope = NewDisposeScope();

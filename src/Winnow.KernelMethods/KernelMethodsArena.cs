@@ -14,7 +14,6 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
         new FewShotTask(),
         new AdHocTask(),
         new GraphTask(),
-        new RegressTask(),
         new ClusterTask(),
         new BarsTask(),
         new DictionaryTask(),
@@ -41,17 +40,15 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
         _clock = clock;
 
         Baseline<NearestNeighboursOptions>("nearest-neighbours", "Nearest neighbours", "Cover and Hart, Nearest neighbor pattern classification, IEEE Transactions on Information Theory 13", 1967,
-            "The nearest rows vote.", (_, o) => new NearestNeighbours(o), needs: ["table"]);
+            "The nearest rows vote.", (_, o) => new NearestNeighbours(o));
         Baseline<NearestMeanOptions>("nearest-mean", "Nearest mean", "Maron, Automatic indexing: an experimental inquiry, Journal of the ACM 8", 1961,
             "The class whose mean is nearest, or Gaussian naive Bayes.", (_, o) => new NearestMean(o));
         Baseline<LogisticRegressionOptions>("logistic-regression", "Logistic regression", "Cox, The regression analysis of binary sequences, Journal of the Royal Statistical Society B 20", 1958,
             "Linear log-odds of the classes, held to small weights.", (s, o) => new LogisticRegression(s, o));
         Baseline<RidgeOptions>("linear-ridge", "Linear ridge regression", "Hoerl and Kennard, Ridge regression: biased estimation for nonorthogonal problems, Technometrics 12", 1970,
-            "Least squares on numbers, or on ones and zeros, held to small weights.", (_, o) => new LinearRidge(o), needs: ["table"]);
+            "Least squares on ones and zeros, held to small weights.", (_, o) => new LinearRidge(o));
         Baseline<KernelRidgeOptions>("kernel-ridge", "Kernel ridge regression", "Saunders, Gammerman and Vovk, Ridge regression learning algorithm in dual variables, ICML", 1998,
-            "The same on the features of a kernel, whose width and ridge each row left out decides.", (_, o) => new KernelRidge(o), needs: ["table"]);
-        Baseline<GaussianProcessOptions>("gaussian-process", "Gaussian process", "Rasmussen and Williams, Gaussian processes for machine learning, MIT Press", 2006,
-            "Expects numbers with a band, from a covariance of most evidence.", (_, o) => new GaussianProcess(o), needs: ["values"]);
+            "The same on the features of a kernel, whose width and ridge each row left out decides.", (_, o) => new KernelRidge(o));
         Baseline<SvmOptions>("svm", "Support vector machine", "Cortes and Vapnik, Support-vector networks, Machine Learning 20", 1995,
             "Separates each pair of classes by the widest margin; width and bound by three folds.", (s, o) => new SupportVectorMachine(s, o));
         Baseline<RandomFourierOptions>("random-fourier", "Random Fourier features", "Rahimi and Recht, Random features for large-scale kernel machines, NIPS", 2007,

@@ -3,8 +3,8 @@ using Winnow.Core;
 
 namespace Winnow.Data.Readers;
 
-/// <summary>Turns label texts into class indices: classes in numeric order when all are numbers, else in ordinal order. Of measured numbers each is a class of its own.</summary>
-internal sealed class LabelEncoder(string where, ReadLimits limits, bool measured = false)
+/// <summary>Turns label texts into class indices: classes in numeric order when all are numbers, else in ordinal order.</summary>
+internal sealed class LabelEncoder(string where, ReadLimits limits)
 {
     private readonly Dictionary<string, int> _codes = new(StringComparer.Ordinal);
     private readonly GrowingArray<int> _labels = new(where, limits);
@@ -26,7 +26,7 @@ internal sealed class LabelEncoder(string where, ReadLimits limits, bool measure
     public (int[] Labels, string[] Names) Finish()
     {
         int rows = _labels.Count;
-        if (!measured && _codes.Count > 20 && _codes.Count > rows / 2)
+        if (_codes.Count > 20 && _codes.Count > rows / 2)
             throw InputException.At(where, $"{Excerpt.Of(_codes.Count)} different labels in {Excerpt.Of(rows)} rows", "classes with several rows each", "Name the label column (by name or position).");
         string[] names = [.. _codes.Keys];
         bool numeric = names.All(n => double.TryParse(n, NumberStyles.Float, CultureInfo.InvariantCulture, out _));

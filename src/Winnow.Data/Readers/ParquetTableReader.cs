@@ -54,7 +54,7 @@ internal static class ParquetTableReader
         ParquetGuard.RequirePages(file, parquet.Metadata, where, request.Cancellation);
         request.Limits.Require(where, rows * plan.Features.Length, sizeof(float));
         var values = new float[(long)rows * plan.Features.Length];
-        var encoder = new LabelEncoder(where, request.Limits, request.Measured);
+        var encoder = new LabelEncoder(where, request.Limits);
         var domains = new DomainEncoder(where, request.Limits);
 
         int first = 0;

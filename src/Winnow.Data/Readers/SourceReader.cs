@@ -38,7 +38,7 @@ internal static class SourceReader
                 FromFolders = images.Format == ImageFolderReader.Format,
             };
         }
-        RequireClasses(path, data, request.Measured);
+        RequireClasses(path, data);
         return data;
     }
 
@@ -58,11 +58,9 @@ internal static class SourceReader
             : throw Images.OtherSize(path, string.Join('x', images.Shape), layout.ShapeText, "the model was trained on");
     }
 
-    private static void RequireClasses(string path, LabelledData data, bool measured)
+    private static void RequireClasses(string path, LabelledData data)
     {
         int present = data.CountPerClass.Count(n => n > 0);
-        if (present < 2 && measured)
-            throw InputException.At(path, $"the number {Excerpt.Of(data.LabelNames[data.Labels[0]])} in all {Excerpt.Of(data.Count)} rows of the column to be predicted", "at least 2 different ones", "Name another column with --label.");
         if (present < 2)
             throw InputException.At(path, $"one class only ('{data.LabelNames[data.Labels[0]]}', {Excerpt.Of(data.Count)} rows)", "at least 2 classes", "Add rows of another class, or name the label column.");
     }

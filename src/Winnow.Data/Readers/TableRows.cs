@@ -19,7 +19,7 @@ internal sealed class TableRows(ReadRequest request, string[]? names, int column
 {
     private const int Sample = 100;
     private readonly GrowingArray<float> _values = new(request.Where, request.Limits);
-    private readonly LabelEncoder _encoder = new(request.Where, request.Limits, request.Measured);
+    private readonly LabelEncoder _encoder = new(request.Where, request.Limits);
     private readonly GrowingArray<int> _labels = new(request.Where, request.Limits);
     private readonly DomainEncoder _domains = new(request.Where, request.Limits);
     private readonly SparseTable _text = new(request.Where, request.Limits);

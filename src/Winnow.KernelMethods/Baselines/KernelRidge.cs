@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
+using Winnow.Core;
 using static TorchSharp.torch;
 
 namespace Winnow.KernelMethods;
@@ -25,13 +26,13 @@ public sealed record KernelRidgeOptions : RidgeOptions
 }
 
 /// <summary>
-/// Kernel ridge regression, of classes on ones and zeros: <c>(K + λI) α = Y − mean</c>, scores <c>k(x, X) α</c>. What is left open is chosen by the squared error of each row left out, which one
+/// Kernel ridge regression on ones and zeros: <c>(K + λI) α = Y − 1/classes</c>, scores <c>k(x, X) α</c>. What is left open is chosen by the squared error of each row left out, which one
 /// eigendecomposition gives for all ridges (<see cref="LeaveOneOut"/>); of more than 1,000 rows for so many of them, evenly taken.
 /// Cost O(n³ / 3), and a decomposition for each kernel that is tried; memory 8 n² bytes a matrix.
 /// </summary>
 /// <param name="kernels">Kernels for some rows, from which one is chosen.</param>
 /// <param name="options">The ridge.</param>
-public sealed class KernelRidge(Func<Tensor, IReadOnlyList<IKernel>> kernels, RidgeOptions options) : IClassifier, IRegressor
+public sealed class KernelRidge(Func<Tensor, IReadOnlyList<IKernel>> kernels, RidgeOptions options) : IClassifier
 {
     private static readonly double[] Widths = [0.25, 0.5, 1, 2, 4];
     private const int MostTried = 1000;
@@ -46,29 +47,15 @@ public sealed class KernelRidge(Func<Tensor, IReadOnlyList<IKernel>> kernels, Ri
     {
         ArgumentNullException.ThrowIfNull(rows);
         using var scope = NewDisposeScope();
-        return Fit(rows.X, rows.OneHot().sub_(1.0 / rows.Classes), cancellation);
-    }
-
-    /// <inheritdoc/>
-    public IFittedValues Fit(TrainingValues rows, CancellationToken cancellation = default)
-    {
-        ArgumentNullException.ThrowIfNull(rows);
-        using var scope = NewDisposeScope();
-        var mean = rows.Y.mean();
-        return new FittedMean(Fit(rows.X, (rows.Y - mean).unsqueeze(1), cancellation), mean.item<double>());
-    }
-
-    private FittedKernel Fit(Tensor x, Tensor targets, CancellationToken cancellation)
-    {
-        using var scope = NewDisposeScope();
-        var candidates = kernels(x);
-        var (kernel, ridge) = candidates.Count == 1 && options.Ridge > 0 ? (candidates[0], options.Ridge) : Chosen(x, targets, candidates, cancellation);
+        var targets = rows.OneHot().sub_(1.0 / rows.Classes);
+        var candidates = kernels(rows.X);
+        var (kernel, ridge) = candidates.Count == 1 && options.Ridge > 0 ? (candidates[0], options.Ridge) : Chosen(rows.X, targets, candidates, cancellation);
         cancellation.ThrowIfCancellationRequested();
-        var gram = kernel.Gram(x, x);
+        var gram = kernel.Gram(rows.X, rows.X);
         double mean = gram.diagonal().mean().item<double>();
         gram.diagonal().add_(ridge * mean);
         var alpha = PositiveSolve.Solve(gram, targets, out double jitter);
-        return new FittedKernel(kernel, x, alpha, new Dictionary<string, double> { ["ridge"] = ridge, ["kernel"] = candidates.Index().First(c => ReferenceEquals(c.Item, kernel)).Index, ["jitter"] = jitter });
+        return new FittedKernel(kernel, rows.X, alpha, new Dictionary<string, double> { ["ridge"] = ridge, ["kernel"] = candidates.Index().First(c => ReferenceEquals(c.Item, kernel)).Index, ["jitter"] = jitter });
     }
 
     private (IKernel Kernel, double Ridge) Chosen(Tensor x, Tensor targets, IReadOnlyList<IKernel> candidates, CancellationToken cancellation)
@@ -141,7 +128,9 @@ internal sealed class FittedKernel : IFitted, IOnKernel
     public Tensor Scores(Tensor x)
     {
         using var scope = NewDisposeScope();
-        Finite.RequireRows(x, _x.shape[1]);
+        Finite.Require(x, "rows");
+        if (x.dim() != 2 || x.shape[1] != _x.shape[1])
+            throw InputException.At("rows", $"[{string.Join(", ", x.shape)}]", $"[n, {_x.shape[1]}], as what was learned from", "Give the same features.");
         var scores = _kernel.Gram(x, _x).mm(_alpha);
         return (_base is null ? scores : scores + Cosine.Unit(x).mm(_base.t())).MoveToOuterDisposeScope();
     }
@@ -152,18 +141,4 @@ internal sealed class FittedKernel : IFitted, IOnKernel
         _alpha.Dispose();
         _base?.Dispose();
     }
-}
-
-/// <summary>The same of numbers around their mean, without a variance.</summary>
-internal sealed class FittedMean(IFitted fitted, double mean) : IFittedValues
-{
-    public IReadOnlyDictionary<string, double> Report => fitted.Report;
-
-    public Expectation Predict(Tensor x)
-    {
-        using var scope = NewDisposeScope();
-        return new(fitted.Scores(x).squeeze(1).add_(mean).MoveToOuterDisposeScope());
-    }
-
-    public void Dispose() => fitted.Dispose();
 }

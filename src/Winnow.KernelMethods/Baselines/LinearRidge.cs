@@ -1,13 +1,12 @@
 namespace Winnow.KernelMethods;
 
-/// <summary>Ridge regression on the features themselves and a constant (Hoerl and Kennard 1970), of classes on ones and zeros. Solved through the rows' products, as <see cref="KernelRidge"/> is.</summary>
-public sealed class LinearRidge(RidgeOptions options) : IClassifier, IRegressor
+/// <summary>Ridge regression on ones and zeros of the rows themselves, with an intercept: <see cref="KernelRidge"/> with <c>⟨x, y⟩ / d + 1</c>. Cost O(n³ / 3).</summary>
+public sealed class LinearRidge(RidgeOptions options) : IClassifier
 {
-    private readonly KernelRidge _ridge = new(x => [new Polynomial(1, 1.0 / x.shape[1])], options);
-
     /// <inheritdoc/>
-    public IFitted Fit(TrainingRows rows, CancellationToken cancellation = default) => _ridge.Fit(rows, cancellation);
-
-    /// <inheritdoc/>
-    public IFittedValues Fit(TrainingValues rows, CancellationToken cancellation = default) => _ridge.Fit(rows, cancellation);
+    public IFitted Fit(TrainingRows rows, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        return new KernelRidge(x => [new Polynomial(1, 1.0 / x.shape[1])], options).Fit(rows, cancellation);
+    }
 }

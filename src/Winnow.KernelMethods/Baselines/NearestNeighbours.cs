@@ -12,8 +12,8 @@ public sealed record NearestNeighboursOptions
     public int Neighbours { get; init; } = 5;
 }
 
-/// <summary>The nearest rows vote (Cover and Hart 1967): scores are shares of votes, and ties go to the nearest of them; of numbers their mean. Cost O(n d) a row; memory all rows.</summary>
-public sealed class NearestNeighbours(NearestNeighboursOptions options) : IClassifier, IRegressor
+/// <summary>The nearest rows vote (Cover and Hart 1967): scores are shares of votes, and ties go to the nearest of them. Cost O(n d) a row; memory all rows.</summary>
+public sealed class NearestNeighbours(NearestNeighboursOptions options) : IClassifier
 {
     /// <inheritdoc/>
     public IFitted Fit(TrainingRows rows, CancellationToken cancellation = default)
@@ -21,33 +21,6 @@ public sealed class NearestNeighbours(NearestNeighboursOptions options) : IClass
         ArgumentNullException.ThrowIfNull(rows);
         cancellation.ThrowIfCancellationRequested();
         return new Fitted(rows.X.clone().DetachFromDisposeScope(), rows.OneHot().DetachFromDisposeScope(), Math.Min(options.Neighbours, (int)rows.X.shape[0]));
-    }
-
-    /// <inheritdoc/>
-    public IFittedValues Fit(TrainingValues rows, CancellationToken cancellation = default)
-    {
-        ArgumentNullException.ThrowIfNull(rows);
-        cancellation.ThrowIfCancellationRequested();
-        return new FittedValues(rows.X.clone().DetachFromDisposeScope(), rows.Y.clone().DetachFromDisposeScope(), Math.Min(options.Neighbours, (int)rows.X.shape[0]));
-    }
-
-    private sealed class FittedValues(Tensor x, Tensor y, int neighbours) : IFittedValues
-    {
-        public IReadOnlyDictionary<string, double> Report { get; } = new Dictionary<string, double>();
-
-        public Expectation Predict(Tensor rows)
-        {
-            using var scope = NewDisposeScope();
-            Finite.RequireRows(rows, x.shape[1]);
-            var (_, nearest) = Products.SquaredDistances(rows, x).topk(neighbours, largest: false);
-            return new(y.index_select(0, nearest.flatten()).reshape(rows.shape[0], neighbours).mean([1]).MoveToOuterDisposeScope());
-        }
-
-        public void Dispose()
-        {
-            x.Dispose();
-            y.Dispose();
-        }
     }
 
     private sealed class Fitted(Tensor x, Tensor y, int neighbours) : IFitted

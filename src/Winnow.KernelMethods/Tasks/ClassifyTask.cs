@@ -7,7 +7,7 @@ namespace Winnow.KernelMethods;
 /// <summary>Rows with labels: some are learned from, others asked for.</summary>
 internal sealed class ClassifyTask : IKernelTask
 {
-    public TaskCard Card { get; } = new("classify", "Classes from few rows", "Rows of a table or images with labels: some are learned from, others asked for. Scaled by the mean and deviation of those learned from.", OptionsSchema.Of<ClassifyOptions>(), ["rows", "table"]);
+    public TaskCard Card { get; } = new("classify", "Classes from few rows", "Rows of a table or images with labels: some are learned from, others asked for. Scaled by the mean and deviation of those learned from.", OptionsSchema.Of<ClassifyOptions>(), ["rows"]);
 
     public IReadOnlyList<FigureCard> Figures => ClassificationFigures.Cards;
 
@@ -21,7 +21,7 @@ internal sealed class ClassifyTask : IKernelTask
 /// <summary>Names of classes and a few rows.</summary>
 internal sealed class FewShotTask : IKernelTask
 {
-    public TaskCard Card { get; } = new("few-shot", "Names and a few rows", "A vector for each class is known beforehand, as the embedding of its name would be, and a few rows; others are asked for.", OptionsSchema.Of<FewShotOptions>(), ["rows", "names", "table"]);
+    public TaskCard Card { get; } = new("few-shot", "Names and a few rows", "A vector for each class is known beforehand, as the embedding of its name would be, and a few rows; others are asked for.", OptionsSchema.Of<FewShotOptions>(), ["rows", "names"]);
 
     public DataSummary Inspect(string? source, object options, DataReading reading, CancellationToken cancellation) => Classification.Inspect(source, reading, cancellation);
 

@@ -20,7 +20,7 @@ internal static class LinesPlot
     /// <summary>One line a method over steps, for wide and for narrow screens; null when no row recorded the series.</summary>
     public static Markup? Draw(FigureCard card, IReadOnlyList<ComparisonRow> rows, MethodStyles styles, string title)
     {
-        var lines = rows.Select(r => new NamedLine(r.Row.Label, styles[r], [.. SeriesData.Line(r.Row, card.Series, card.Band).Select(p => ((double)p.Step, p.Value))])).Where(l => l.Points.Count > 0).ToList();
+        var lines = rows.Select(r => new NamedLine(r.Row.Label, styles[r], [.. SeriesData.Line(r.Row, card.Series).Select(p => ((double)p.Step, p.Value))])).Where(l => l.Points.Count > 0).ToList();
         return lines.Count == 0 ? null : Draw(lines, card.X, card.Y, title, Unit(lines), Steps);
     }
 

@@ -6,16 +6,6 @@ namespace Winnow.Reports.Plots;
 /// <summary>What the trials of a row recorded, brought together over seeds. Values that are not finite are left out.</summary>
 internal static class SeriesData
 {
-    /// <summary>A series over steps: mean over the seeds that recorded the step, with the means of two other series as its ends, or the interval over seeds where there are none.</summary>
-    public static IReadOnlyList<(long Step, Interval Value)> Line(StudyRow row, string series, (string Low, string High)? band)
-    {
-        var line = Line(row, series);
-        if (band is not var (low, high))
-            return line;
-        var (below, above) = (Line(row, low).ToDictionary(p => p.Step, p => p.Value.Mean), Line(row, high).ToDictionary(p => p.Step, p => p.Value.Mean));
-        return [.. line.Select(p => (p.Step, new Interval(p.Value.Mean, below.GetValueOrDefault(p.Step, double.NaN), above.GetValueOrDefault(p.Step, double.NaN))))];
-    }
-
     /// <summary>A series over steps: mean and interval over the seeds that recorded the step.</summary>
     public static IReadOnlyList<(long Step, Interval Value)> Line(StudyRow row, string series) =>
     [
