@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Winnow.KernelMethods;
 
-/// <summary>The interface of the arena: what stands in its catalogue is an <see cref="IClassifier"/> of rows or an <see cref="IGraphClusterer"/> of nodes. Keeps nothing of one call for the next.</summary>
+/// <summary>The interface of the arena: what stands in its catalogue is an <see cref="IClassifier"/> or an <see cref="IRegressor"/> of rows, or an <see cref="IGraphClusterer"/> of nodes. Keeps nothing of one call for the next.</summary>
 public interface IKernelMethod
 {
 }

@@ -8,7 +8,7 @@ namespace Winnow.KernelMethods;
 /// <summary>The catalogue: tasks, methods, baselines and metrics at a glance.</summary>
 public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
 {
-    private static readonly IReadOnlyList<IKernelTask> All = [new ClassifyTask(), new FewShotTask(), new AdHocTask(), new GraphTask()];
+    private static readonly IReadOnlyList<IKernelTask> All = [new ClassifyTask(), new FewShotTask(), new AdHocTask(), new GraphTask(), new RegressTask(), new SeriesTask()];
 
     private readonly TimeProvider _clock;
 
@@ -45,6 +45,14 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "Adds labels of similar rows to what the names say.", (_, o) => new TipAdapter(o), needs: ["rows", "names"]);
         Baseline<NoKernelOptions>("spectral", "Spectral clustering", "Ng, Jordan and Weiss, On spectral clustering: analysis and an algorithm, NIPS", 2001,
             "Groups nodes by the first eigenvectors of the graph.", (s, _) => new SpectralClustering(s), needs: ["graph"]);
+        Baseline<RidgeOptions>("linear-ridge-values", "Linear ridge regression of numbers", "Hoerl and Kennard, Ridge regression: biased estimation for nonorthogonal problems, Technometrics 12", 1970,
+            "Least squares held to small weights; the error of rows left out is its variance.", (_, o) => new RidgeRegressor(LinearRidge.Of(o)), needs: ["targets"]);
+        Baseline<KernelRidgeOptions>("kernel-ridge-values", "Kernel ridge regression of numbers", "Saunders, Gammerman and Vovk, Ridge regression learning algorithm in dual variables, ICML", 1998,
+            "The same on the features of a kernel, whose width and ridge each row left out decides.", (_, o) => new RidgeRegressor(new KernelRidge(o)), needs: ["targets"]);
+        Baseline<NearestNeighboursOptions>("nearest-neighbours-values", "Nearest neighbours' mean", "Fix and Hodges, Discriminatory analysis: nonparametric discrimination, USAF School of Aviation Medicine", 1951,
+            "The mean of the nearest rows; the error of rows left out is its variance.", (_, o) => new NeighboursMean(o), needs: ["targets"]);
+        Baseline<GaussianProcessOptions>("gaussian-process", "Gaussian process", "Williams and Rasmussen, Gaussian processes for regression, NIPS", 1996,
+            "The exact posterior of a random function whose length scales and noise make the data likeliest.", (_, o) => new GaussianProcess(o), needs: ["targets"]);
 
         Seed<NtkOptions>("ntk", "Neural tangent kernel", "Jacot, Gabriel and Hongler, Neural tangent kernel: convergence and generalization in neural networks, NeurIPS, arXiv 1806.07572", 2018,
             "What an infinitely wide network learns, by one linear system.", (_, o) => Ntk.Method(o), Ntk.Claims);
@@ -58,6 +66,10 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "Groups nodes by the logarithm of how near they are.", (s, o) => new LogProximity(s, o), LogProximity.Claims, ["graph"]);
         Seed<SnnkOptions>("snnk", "Scalable neural network kernels", "Sehanobish, Choromanski, Zhao, Dubey and Likhosherstov, Scalable neural network kernels, ICLR 2024, arXiv 2310.13225", 2023,
             "A network as a product of random features, whose weights are one linear system.", (s, o) => Snnk.Method(s, o), Snnk.Claims);
+        Seed<DeepKernelMachineOptions>("deep-kernel-machine", "Deep kernel machine", "Yang, Robeyns, Milsom, Anson, Schoots and Aitchison, A theory of representation learning gives a deep generalisation of kernel methods, ICML 2023, arXiv 2108.13097", 2021,
+            "Several layers whose Gram matrices are learned, held to what the kernel makes of the layer below.", (s, o) => new DeepKernelMachine(s, o), DeepKernelMachine.Claims, ["targets"]);
+        Seed<SlimKlOptions>("slim-kl", "Sparse linear multiple kernel", "Suwandi, Lin, Yin, Wang and Theodoridis, Sparsity-aware distributed learning for Gaussian processes with linear multiple kernel, IEEE TNNLS, arXiv 2309.08201", 2023,
+            "A sparse mixture of many fixed spectral kernels, whose weights agents learn who never share rows.", (s, o) => new SlimKl(s, o), SlimKl.Claims, ["targets"]);
     }
 
     /// <inheritdoc/>
@@ -73,7 +85,7 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
     public override IReadOnlyList<MetricCard> Metrics => KernelMethods.Metrics.Cards;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<FigureCard> Figures { get; } = [.. ClassificationFigures.Cards];
+    public override IReadOnlyList<FigureCard> Figures { get; } = [.. ClassificationFigures.Cards, Regression.Curve];
 
     /// <inheritdoc/>
     public override DataSummary Inspect(string? source, TaskCard task, object taskOptions, DataReading reading, CancellationToken cancellation)

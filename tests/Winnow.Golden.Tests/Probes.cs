@@ -69,5 +69,9 @@ internal static class Probes
             ["forest-rc/kappa-pca-vote"] = KernelProbes.KappaPcaVote,
             ["forest-rc/bayesian-fusion"] = KernelProbes.Fusion,
             ["snnk/urf-cos"] = KernelProbes.CosineFeatures,
+            ["deep-kernel-machine/one-hidden-layer"] = DeepKernelProbes.OneHiddenLayer,
+            ["slim-kl/core"] = SlimKlProbes.Core,
+            ["slim-kl/electricity-series"] = SlimKlProbes.Series,
+            ["slim-kl/unemployment-series"] = SlimKlProbes.Series,
         };
 }
