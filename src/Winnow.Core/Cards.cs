@@ -80,6 +80,9 @@ public sealed record Claim
     /// <summary>The data set by name, which its words name, too; null for the task's own.</summary>
     public string? Data { get; init; }
 
+    /// <summary>The column of the data set that is learned, by name or position; null for its own.</summary>
+    public string? Label { get; init; }
+
     /// <summary>The metric compared.</summary>
     public required string Metric { get; init; }
 

@@ -33,6 +33,22 @@ public static class DataSources
         return SourceReader.Read(path, set, new ReadRequest(path, reading, null, ReadLimits.Here, cancellation));
     }
 
+    /// <summary>Opens rows whose label column holds a number to be learned: the named column or the last.</summary>
+    /// <param name="source">Name of a data set that is a table, or path.</param>
+    /// <param name="reading">How to read it where it does not say itself.</param>
+    /// <param name="cancellation">Stops the reading.</param>
+    /// <exception cref="InputException">It is not there, it cannot be read whole and without doubt, or that column is not of finite numbers that differ.</exception>
+    public static TargetData OpenTargets(string source, DataReading reading, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        if (source == EmbeddedDigits.Name)
+            throw InputException.At($"data set '{source}'", "images", "a table with a column of numbers to learn", "Give a CSV, TSV, JSON lines or Parquet file.");
+        var folders = DataFolders.FromEnvironment();
+        var set = NamedDataSets.Find(source);
+        string path = set is null ? Path.Exists(source) ? source : throw Unknown(source) : NamedDataSets.Locate(set, folders) ?? throw NotHere(set, folders);
+        return SourceReader.ReadTargets(path, set, new ReadRequest(path, reading, null, ReadLimits.Here, cancellation) { Targets = true });
+    }
+
     /// <summary>Opens rows to predict, in the layout the model was trained on. A label column is allowed and ignored.</summary>
     /// <param name="path">A file, or a folder of images.</param>
     /// <param name="reading">How to read it where it does not say itself.</param>

@@ -42,11 +42,19 @@ public sealed class Standardiser
     /// <exception cref="ArgumentException">No rows.</exception>
     public static Standardiser Fit(LabelledData data, ReadOnlySpan<int> trainingRows)
     {
+        ArgumentNullException.ThrowIfNull(data);
+        return Fit(data.Rows, trainingRows);
+    }
+
+    /// <inheritdoc cref="Fit(LabelledData, ReadOnlySpan{int})"/>
+    public static Standardiser Fit(RowData data, ReadOnlySpan<int> trainingRows)
+    {
+        ArgumentNullException.ThrowIfNull(data);
         if (trainingRows.IsEmpty)
             throw new ArgumentException("No training rows to take mean and deviation from.", nameof(trainingRows));
         if (data.Layout.TextColumns is not null)
             return new([0], [(float)(1 / Math.Sqrt(data.Width))], data.Width); // rows have length 1
-        int groups = data.Shape[0], run = data.Width / groups;
+        int groups = data.Layout.Shape[0], run = data.Width / groups;
         var sum = new double[groups];
         var squares = new double[groups];
         var least = new float[groups];
@@ -119,7 +127,7 @@ public sealed class Standardiser
         }
     }
 
-    private static void ForEach(LabelledData data, ReadOnlySpan<int> rows, int groups, int run, Action<int, ReadOnlySpan<float>> visit)
+    private static void ForEach(RowData data, ReadOnlySpan<int> rows, int groups, int run, Action<int, ReadOnlySpan<float>> visit)
     {
         int block = Math.Clamp((1 << 20) / data.Width, 1, Block);
         var buffer = new float[Math.Min(block, rows.Length) * data.Width];

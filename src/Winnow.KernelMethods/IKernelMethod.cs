@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace Winnow.KernelMethods;
 
-/// <summary>The interface of the arena: what stands in its catalogue is an <see cref="IClassifier"/> of rows, an <see cref="IGraphClusterer"/> of nodes, an <see cref="IClusterer"/> of rows, or an <see cref="IDictionaryLearner"/>. Keeps nothing of one call for the next.</summary>
+/// <summary>The interface of the arena. What stands in its catalogue does one thing each: classes of rows (<see cref="IClassifier"/>), numbers of rows (<see cref="IRegressor"/>), groups of rows or of a graph's nodes
+/// (<see cref="IClusterer"/>, <see cref="IGraphClusterer"/>), parts of rows (<see cref="IDictionaryLearner"/>), points to measure at, sequences, labels by their distances, tasks in a stream. Keeps nothing of one call for the next.</summary>
 public interface IKernelMethod
 {
 }

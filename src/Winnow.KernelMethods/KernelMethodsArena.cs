@@ -24,6 +24,8 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
         new CurveEpisodesTask(),
         new LinearEpisodesTask(),
         new ImageEpisodesTask(),
+        new RegressTask(),
+        new SeriesTask(),
     ];
 
     private readonly TimeProvider _clock;
@@ -113,6 +115,14 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "The class whose rows have the nearest mean in a learned layer.", (s, o) => new Prototypes(s, o), needs: ["episodes", "shown-classes"]);
         Baseline<KnownPriorOptions>("known-prior", "Known prior", "Lindley and Smith, Bayes estimates for the linear model, Journal of the Royal Statistical Society B 34", 1972,
             "Bayesian regression with the prior that tasks were drawn from: the best there is.", (s, o) => new KnownPrior(s, o), needs: ["episodes", "prior"], tags: ["upper-bound"]);
+        Baseline<RidgeOptions>("linear-ridge-values", "Linear ridge regression of numbers", "Hoerl and Kennard, Ridge regression: biased estimation for nonorthogonal problems, Technometrics 12", 1970,
+            "Least squares held to small weights; the error of rows left out is its variance.", (_, o) => new RidgeRegressor(LinearRidge.Of(o)), needs: ["targets"]);
+        Baseline<KernelRidgeOptions>("kernel-ridge-values", "Kernel ridge regression of numbers", "Saunders, Gammerman and Vovk, Ridge regression learning algorithm in dual variables, ICML", 1998,
+            "The same on the features of a kernel, whose width and ridge each row left out decides.", (_, o) => new RidgeRegressor(new KernelRidge(o)), needs: ["targets"]);
+        Baseline<NearestNeighboursOptions>("nearest-neighbours-values", "Nearest neighbours' mean", "Fix and Hodges, Discriminatory analysis: nonparametric discrimination, USAF School of Aviation Medicine", 1951,
+            "The mean of the nearest rows; the error of rows left out is its variance.", (_, o) => new NeighboursMean(o), needs: ["targets"]);
+        Baseline<GaussianProcessOptions>("gaussian-process", "Gaussian process", "Williams and Rasmussen, Gaussian processes for regression, NIPS", 1996,
+            "The exact posterior of a random function whose length scales and noise make the data likeliest.", (_, o) => new GaussianProcess(o), needs: ["targets"]);
 
         Seed<NtkOptions>("ntk", "Neural tangent kernel", "Jacot, Gabriel and Hongler, Neural tangent kernel: convergence and generalization in neural networks, NeurIPS, arXiv 1806.07572", 2018,
             "What an infinitely wide network learns, by one linear system.", (_, o) => Ntk.Method(o), Ntk.Claims);
@@ -140,6 +150,10 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "Points that differ from each other, so that barely more of them than functions are enough.", (_, o) => new WlsDpp(o), WlsDpp.Claims, ["basis"]);
         Seed<NiwMetaOptions>("niw-meta", "NIW-Meta", "Kim and Hospedales, A hierarchical Bayesian model for deep few-shot meta learning, ICLR 2024, arXiv 2306.09702", 2023,
             "A Gaussian prior over networks, learned from many tasks, to which a new one shrinks.", (s, o) => new NiwMeta(s, o), NiwMeta.Claims, ["episodes"]);
+        Seed<DeepKernelMachineOptions>("deep-kernel-machine", "Deep kernel machine", "Yang, Robeyns, Milsom, Anson, Schoots and Aitchison, A theory of representation learning gives a deep generalisation of kernel methods, ICML 2023, arXiv 2108.13097", 2021,
+            "Several layers whose Gram matrices are learned, held to what the kernel makes of the layer below.", (s, o) => new DeepKernelMachine(s, o), DeepKernelMachine.Claims, ["targets"]);
+        Seed<SlimKlOptions>("slim-kl", "Sparse linear multiple kernel", "Suwandi, Lin, Yin, Wang and Theodoridis, Sparsity-aware distributed learning for Gaussian processes with linear multiple kernel, IEEE TNNLS, arXiv 2309.08201", 2023,
+            "A sparse mixture of many fixed spectral kernels, whose weights agents learn who never share rows.", (s, o) => new SlimKl(s, o), SlimKl.Claims, ["targets"]);
     }
 
     /// <inheritdoc/>

@@ -23,6 +23,16 @@ internal static class Metrics
         new("fit_ms", "time to group", "ms", Better.Lower, "milliseconds from graph to groups, all strengths together"),
     ];
 
+    public static IReadOnlyList<MetricCard> OfRegression { get; } =
+    [
+        new("rmse", "error", "deviations", Better.Lower, "root of the mean squared error of the rows asked for, in deviations of the numbers learned from: 1 for the mean, 0 for no error"),
+        new("log_likelihood", "log-likelihood", "nats", Better.Higher, "mean over the rows asked for of −½ log 2πv − (y − m)² / 2v, m the expected number and v its variance, in deviations; left out where a method has no variance"),
+        new("coverage", "in the 95% band", "fraction", Better.Higher, "share of the rows asked for within 1.96 √v of what is expected; 0.95 is right, more is caution"),
+        new("fit_ms", "time to learn", "ms", Better.Lower, "milliseconds from rows to what answers, choosing of options included"),
+        new("predict_us", "time of an answer", "µs", Better.Lower, "microseconds a row, all asked for at once"),
+        new("jitter", "jitter", "fraction", Better.Lower, "what had to be added to the diagonal of the Gram matrix to solve with it; 0 as a rule"),
+    ];
+
     /// <summary>The mean over classes of 2 · right / (answered + there); a class that is neither is left out.</summary>
     public static double MacroF1(IReadOnlyList<int> answers, IReadOnlyList<int> labels, int classes)
     {

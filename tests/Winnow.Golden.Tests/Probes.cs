@@ -80,5 +80,9 @@ internal static class Probes
             ["ila-sdp/core"] = IlaSdpProbes.Core,
             ["prosper/bsc-step"] = ProsperProbes.BinaryStep,
             ["prosper/mca-step"] = ProsperProbes.MaximalStep,
+            ["deep-kernel-machine/one-hidden-layer"] = DeepKernelProbes.OneHiddenLayer,
+            ["slim-kl/core"] = SlimKlProbes.Core,
+            ["slim-kl/electricity-series"] = SlimKlProbes.Series,
+            ["slim-kl/unemployment-series"] = SlimKlProbes.Series,
         };
 }

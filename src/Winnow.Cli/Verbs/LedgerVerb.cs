@@ -107,6 +107,7 @@ internal static class LedgerVerb
         Arena = arena.Id,
         Tasks = [claim.Task],
         Data = claim.Data,
+        Reading = new(claim.Label),
         Methods = [new(method, options)],
         Seeds = seeds,
         Set = [.. claim.TaskOptions.Select(o => KeyValuePair.Create($"task.{o.Key}", o.Value!.ToString()))],

@@ -55,6 +55,7 @@ internal static class ParquetTableReader
         request.Limits.Require(where, rows * plan.Features.Length, sizeof(float));
         var values = new float[(long)rows * plan.Features.Length];
         var encoder = new LabelEncoder(where, request.Limits);
+        double[] targets = new double[request.Targets ? (long)rows : 0];
         var domains = new DomainEncoder(where, request.Limits);
 
         int first = 0;
@@ -63,14 +64,20 @@ internal static class ParquetTableReader
             using var group = parquet.OpenRowGroupReader(g);
             for (int f = 0; f < plan.Features.Length; f++)
                 await new Column(group, fields[plan.Features[f]], first, plan.Show(plan.Features[f]), request).ReadInto(values, f, plan.Features.Length).ConfigureAwait(false);
-            if (plan.Label >= 0)
+            if (request.Targets)
+                await new Column(group, fields[plan.Label], first, plan.Show(plan.Label), request).ReadInto(targets).ConfigureAwait(false);
+            else if (plan.Label >= 0)
                 await new Column(group, fields[plan.Label], first, plan.Show(plan.Label), request).ReadInto(encoder).ConfigureAwait(false);
             if (plan.Domain >= 0)
                 await new Column(group, fields[plan.Domain], first, plan.Show(plan.Domain), request).ReadInto(domains).ConfigureAwait(false);
             first += (int)group.RowCount;
         }
-        var (labels, names) = plan.Label < 0 ? ([], []) : encoder.Finish();
-        return new(values, plan.Features.Length, plan.FeatureNames, labels, names) { Domains = plan.Domain < 0 ? null : domains.Finish(plan.Show(plan.Domain)) };
+        var (labels, names) = plan.Label < 0 || request.Targets ? ([], []) : encoder.Finish();
+        return new(values, plan.Features.Length, plan.FeatureNames, labels, names)
+        {
+            Domains = plan.Domain < 0 ? null : domains.Finish(plan.Show(plan.Domain)),
+            Targets = request.Targets ? (plan.Show(plan.Label), targets) : null,
+        };
     }
 
     /// <summary>One column of one row group.</summary>
@@ -90,6 +97,16 @@ internal static class ParquetTableReader
                     throw InputException.At(Where(i), "a missing value", "a number", "Fill in the missing value or remove the row.");
                 float value = (float)x;
                 values[(long)(firstRow + i) * features + feature] = float.IsFinite(value) ? value / divisor : throw Table.NotFinite(Where(i), x.ToString(CultureInfo.InvariantCulture));
+            }
+        }
+
+        public async Task ReadInto(double[] targets)
+        {
+            double?[] column = await Numbers().ConfigureAwait(false);
+            for (int i = 0; i < column.Length; i++)
+            {
+                double x = column[i] ?? throw InputException.At(Where(i), "a missing value", "a number", "Fill in the missing value or remove the row.");
+                targets[firstRow + i] = double.IsFinite(x) ? x : throw Table.NotFinite(Where(i), x.ToString(CultureInfo.InvariantCulture));
             }
         }
 

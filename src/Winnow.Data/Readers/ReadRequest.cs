@@ -10,6 +10,9 @@ namespace Winnow.Data.Readers;
 /// <param name="Cancellation">Stops the reading.</param>
 internal sealed record ReadRequest(string Where, DataReading Reading, ExampleLayout? Layout, ReadLimits Limits, CancellationToken Cancellation)
 {
+    /// <summary>Whether the label column holds a number to be learned, not a class.</summary>
+    public bool Targets { get; init; }
+
     /// <summary>The roles of the columns of a table.</summary>
     /// <param name="names">Column names, or null without a header.</param>
     /// <param name="count">Number of columns.</param>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Winnow.Core;
 
 namespace Winnow.Data.Readers;
@@ -40,6 +41,24 @@ internal static class SourceReader
         }
         RequireClasses(path, data);
         return data;
+    }
+
+    /// <summary>Reads rows with a number each.</summary>
+    /// <param name="path">File that exists.</param>
+    /// <param name="set">The named data set it is, or null.</param>
+    /// <param name="request">What to read; asks for targets.</param>
+    public static TargetData ReadTargets(string path, NamedDataSet? set, ReadRequest request)
+    {
+        string name = set?.Name ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
+        var format = SourceFormat.Of(path);
+        if (!format.IsTable)
+            throw InputException.At(path, "images", "a table with a column of numbers to learn", "Give a CSV, TSV, JSON lines or Parquet file.");
+        var table = format.ReadTable(request);
+        if (table.Targets is not { } targets)
+            throw InputException.At(path, format.Name, "a table with a column of numbers to learn", "Give a CSV, TSV, JSON lines or Parquet file.");
+        return targets.Values.Distinct().Take(2).Count() > 1
+            ? new(table.Rows(name, format.Name, table.Layout), targets.Values, targets.Column) { Title = set?.Title ?? name, Attribution = set?.Attribution }
+            : throw InputException.At($"{path}, {targets.Column}", string.Create(CultureInfo.InvariantCulture, $"{targets.Values[0]} in each of {targets.Values.Length:N0} rows"), "numbers that differ", "Name another column with --label.");
     }
 
     /// <summary>Reads examples without labels, in the layout of the request.</summary>

@@ -16,6 +16,9 @@ internal sealed record Table(float[] Values, int Columns, string[]? FeatureNames
     /// <summary>Where or when each row comes from, where that is known.</summary>
     public Domains? Domains { get; init; }
 
+    /// <summary>The number of each row and the column it stands in, where numbers were asked for instead of labels.</summary>
+    public (string Column, double[] Values)? Targets { get; init; }
+
     /// <summary>What an example of it looks like.</summary>
     public ExampleLayout Layout => Text is null ? new([Columns], 1, FeatureNames) : new([TextDimensions], 1, FeatureNames, Columns);
 
@@ -36,6 +39,15 @@ internal sealed record Table(float[] Values, int Columns, string[]? FeatureNames
         throw text.IsEmpty
             ? InputException.At(where(), "an empty field", "a number", "Fill in the missing value or remove the row.")
             : InputException.At(where(), Excerpt.Of(Encoding.UTF8.GetString(text)), "a number", "Encode text columns as numbers or remove them; if this line is a header, say so.");
+    }
+
+    /// <summary>A field as a number to be learned.</summary>
+    /// <inheritdoc cref="Number"/>
+    public static double Target(ReadOnlySpan<byte> text, Func<string> where)
+    {
+        if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value))
+            return double.IsFinite(value) ? value : throw NotFinite(where(), Encoding.UTF8.GetString(text));
+        throw InputException.At(where(), text.IsEmpty ? "an empty field" : Excerpt.Of(Encoding.UTF8.GetString(text)), "a number, for this is what is learned", text.IsEmpty ? "Fill in the missing value or remove the row." : "Name another column with --label, or learn classes instead.");
     }
 
     /// <summary>The error for NaN, infinity and numbers beyond the range of float.</summary>

@@ -21,6 +21,7 @@ internal sealed class TableRows(ReadRequest request, string[]? names, int column
     private readonly GrowingArray<float> _values = new(request.Where, request.Limits);
     private readonly LabelEncoder _encoder = new(request.Where, request.Limits);
     private readonly GrowingArray<int> _labels = new(request.Where, request.Limits);
+    private readonly GrowingArray<double> _targets = new(request.Where, request.Limits);
     private readonly DomainEncoder _domains = new(request.Where, request.Limits);
     private readonly SparseTable _text = new(request.Where, request.Limits);
     private readonly HashedText _hashing = new(Table.TextDimensions);
@@ -77,6 +78,11 @@ internal sealed class TableRows(ReadRequest request, string[]? names, int column
             _domains.Add(Encoding.UTF8.GetString(field(plan.Domain)), () => $"{request.Where}, line {line}, {plan.Show(plan.Domain)}");
         if (plan.Label < 0)
             return;
+        if (request.Targets)
+        {
+            _targets.Add(Table.Target(field(plan.Label), () => $"{request.Where}, line {line}, {plan.Show(plan.Label)}"));
+            return;
+        }
         string label = Encoding.UTF8.GetString(field(plan.Label));
         if (label.Length == 0)
             throw InputException.At($"{request.Where}, line {line}, {plan.Show(plan.Label)}", "an empty label", "a class", "Fill in the label or remove the row.");
@@ -95,10 +101,11 @@ internal sealed class TableRows(ReadRequest request, string[]? names, int column
             throw InputException.At(request.Where, $"{Excerpt.Of(_count)} rows", $"{Excerpt.Of(promised.Rows)}, as line 1 says", "The file is cut short or its first line is wrong; get it again.");
         if (_count == 0)
             throw InputException.At(request.Where, "a header and no rows", "data", "Check that it was written completely; if line 1 is not a header, say so.");
-        var (labels, classes) = plan.Label < 0 ? ([], []) : declared is null ? _encoder.Finish() : (_labels.ToArray(), declared.Value.Classes);
+        var (labels, classes) = plan.Label < 0 || request.Targets ? ([], []) : declared is null ? _encoder.Finish() : (_labels.ToArray(), declared.Value.Classes);
         return new(_values.ToArray(), plan.Features.Length, plan.FeatureNames, labels, classes, plan.Text ? _text.Finish() : null)
         {
             Domains = plan.Domain < 0 ? null : _domains.Finish(plan.Show(plan.Domain)),
+            Targets = request.Targets ? (plan.Show(plan.Label), _targets.ToArray()) : null,
         };
     }
 }

@@ -47,18 +47,29 @@ public sealed class KernelRidge(Func<Tensor, IReadOnlyList<IKernel>> kernels, Ri
     {
         ArgumentNullException.ThrowIfNull(rows);
         using var scope = NewDisposeScope();
-        var targets = rows.OneHot().sub_(1.0 / rows.Classes);
-        var candidates = kernels(rows.X);
-        var (kernel, ridge) = candidates.Count == 1 && options.Ridge > 0 ? (candidates[0], options.Ridge) : Chosen(rows.X, targets, candidates, cancellation);
+        return Fit(rows.X, rows.OneHot().sub_(1.0 / rows.Classes), false, cancellation).Fitted;
+    }
+
+    /// <summary>Learns any targets.</summary>
+    /// <param name="x">Rows [n, d].</param>
+    /// <param name="targets">[n, outputs].</param>
+    /// <param name="told">The error of rows left out is wanted even where nothing is left open.</param>
+    /// <param name="cancellation">Stops.</param>
+    /// <returns>What was learned, and the mean squared error of each row left out, not a number where it was not needed.</returns>
+    internal (FittedKernel Fitted, double LeftOut) Fit(Tensor x, Tensor targets, bool told, CancellationToken cancellation)
+    {
+        using var scope = NewDisposeScope();
+        var candidates = kernels(x);
+        var (kernel, ridge, leftOut) = candidates.Count == 1 && options.Ridge > 0 && !told ? (candidates[0], options.Ridge, double.NaN) : Chosen(x, targets, candidates, cancellation);
         cancellation.ThrowIfCancellationRequested();
-        var gram = kernel.Gram(rows.X, rows.X);
+        var gram = kernel.Gram(x, x);
         double mean = gram.diagonal().mean().item<double>();
         gram.diagonal().add_(ridge * mean);
         var alpha = PositiveSolve.Solve(gram, targets, out double jitter);
-        return new FittedKernel(kernel, rows.X, alpha, new Dictionary<string, double> { ["ridge"] = ridge, ["kernel"] = candidates.Index().First(c => ReferenceEquals(c.Item, kernel)).Index, ["jitter"] = jitter });
+        return (new(kernel, x, alpha, new Dictionary<string, double> { ["ridge"] = ridge, ["kernel"] = candidates.Index().First(c => ReferenceEquals(c.Item, kernel)).Index, ["jitter"] = jitter }), leftOut);
     }
 
-    private (IKernel Kernel, double Ridge) Chosen(Tensor x, Tensor targets, IReadOnlyList<IKernel> candidates, CancellationToken cancellation)
+    private (IKernel Kernel, double Ridge, double LeftOut) Chosen(Tensor x, Tensor targets, IReadOnlyList<IKernel> candidates, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
         (x, targets) = (Evenly.Taken(x, MostTried), Evenly.Taken(targets, MostTried));
@@ -73,7 +84,7 @@ public sealed class KernelRidge(Func<Tensor, IReadOnlyList<IKernel>> kernels, Ri
                 if (errors[i] < least)
                     (least, best) = (errors[i], (kernel, ridges[i]));
         }
-        return best;
+        return (best.Item1, best.Item2, least);
     }
 
     /// <summary>The mean squared error of each row from all others, for each ridge (shares of the mean diagonal).</summary>

@@ -7,6 +7,8 @@ public sealed class LinearRidge(RidgeOptions options) : IClassifier
     public IFitted Fit(TrainingRows rows, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(rows);
-        return new KernelRidge(x => [new Polynomial(1, 1.0 / x.shape[1])], options).Fit(rows, cancellation);
+        return Of(options).Fit(rows, cancellation);
     }
+
+    internal static KernelRidge Of(RidgeOptions options) => new(x => [new Polynomial(1, 1.0 / x.shape[1])], options);
 }

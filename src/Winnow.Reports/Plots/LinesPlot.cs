@@ -17,11 +17,11 @@ internal static class LinesPlot
     private const int MostBands = 12;
     private static readonly MarkerShape[] Shapes = [MarkerShape.FilledCircle, MarkerShape.FilledSquare, MarkerShape.FilledTriangleUp, MarkerShape.FilledDiamond, MarkerShape.FilledTriangleDown];
 
-    /// <summary>One line a method over steps, for wide and for narrow screens; null when no row recorded the series.</summary>
+    /// <summary>One line a method over steps, for wide and for narrow screens, and the rows it was learned from as dots where they were recorded; null when no row recorded the series.</summary>
     public static Markup? Draw(FigureCard card, IReadOnlyList<ComparisonRow> rows, MethodStyles styles, string title)
     {
         var lines = rows.Select(r => new NamedLine(r.Row.Label, styles[r], [.. SeriesData.Line(r.Row, card.Series).Select(p => ((double)p.Step, p.Value))])).Where(l => l.Points.Count > 0).ToList();
-        return lines.Count == 0 ? null : Draw(lines, card.X, card.Y, title, Unit(lines), Steps);
+        return lines.Count == 0 ? null : Draw(lines, card.X, card.Y, title, Unit(lines), Steps, [.. rows.Select(r => SeriesData.Dots(r.Row, card.Series)).FirstOrDefault(d => d.Count > 0, []).Select(p => ((double)p.Step, p.Value))]);
     }
 
     /// <summary>Any lines, for wide and for narrow screens.</summary>
@@ -31,7 +31,8 @@ internal static class LinesPlot
     /// <param name="title">What a screen reader says.</param>
     /// <param name="unit">Unit of the y axis.</param>
     /// <param name="scale">The x axis for the places of all points, distinct and ascending, and a width.</param>
-    public static Markup Draw(IReadOnlyList<NamedLine> lines, string xTitle, string yTitle, string title, string unit, Func<IReadOnlyList<double>, int, PlotScale> scale)
+    /// <param name="dots">Points behind the lines, in any order; their places count for the y axis.</param>
+    public static Markup Draw(IReadOnlyList<NamedLine> lines, string xTitle, string yTitle, string title, string unit, Func<IReadOnlyList<double>, int, PlotScale> scale, IReadOnlyList<(double X, double Y)>? dots = null)
     {
         int label = (int)lines.Max(l => TextFit.Width(l.Label)) + 30;
         return Markup.Of($"""<div class="wide-only">{Sized(960, 420, Math.Min(label, 190))}</div><div class="narrow-only">{Sized(350, 380, Math.Min(label, 112))}</div>""");
@@ -39,13 +40,15 @@ internal static class LinesPlot
         Markup Sized(int width, int height, int right)
         {
             height = Math.Max(height, 70 + LabelHeight * lines.Count);
-            var y = PlotScale.Linear(lines.SelectMany(l => l.Points).Select(p => p.Value.Mean), unit);
+            var y = PlotScale.Linear([.. lines.SelectMany(l => l.Points).Select(p => p.Value.Mean), .. (dots ?? []).Select(d => d.Y)], unit);
             var x = scale([.. lines.SelectMany(l => l.Points).Select(p => p.X).Distinct().Order()], width);
             if (x.High - x.Low < 1e-6)
                 x = x with { Low = x.Low - 1, High = x.High + 1 };
             using var plot = new SvgPlot(width, height, new(width > 500 ? 58 : 44, right, 14, 48), x, y);
             foreach (var line in lines.Reverse().Where(_ => lines.Count <= MostBands)) // more of them hide the lines
                 Band(plot, line);
+            if (dots is { Count: > 0 })
+                plot.Plot.Add.Markers(dots.Select(d => plot.X.At(d.X)).ToArray(), dots.Select(d => d.Y).ToArray(), MarkerShape.FilledCircle, 4, plot.Ink(lines[0].Style).WithAlpha(.35));
             foreach (var line in lines.Reverse().OrderBy(l => l.Style.Highlighted))
                 Line(plot, line);
             plot.Axes(xTitle, width > 500 ? yTitle : "");

@@ -6,8 +6,18 @@ namespace Winnow.Reports.Plots;
 /// <summary>What the trials of a row recorded, brought together over seeds. Values that are not finite are left out.</summary>
 internal static class SeriesData
 {
-    /// <summary>A series over steps: mean and interval over the seeds that recorded the step.</summary>
-    public static IReadOnlyList<(long Step, Interval Value)> Line(StudyRow row, string series) =>
+    /// <summary>A series over steps: mean and interval over the seeds that recorded the step, or the band of its own that is recorded beside it as <c>series/low</c> and <c>series/high</c>.</summary>
+    public static IReadOnlyList<(long Step, Interval Value)> Line(StudyRow row, string series)
+    {
+        var (low, high) = (OverSteps(row, $"{series}/low").ToDictionary(p => p.Step, p => p.Value.Mean), OverSteps(row, $"{series}/high").ToDictionary(p => p.Step, p => p.Value.Mean));
+        return [.. OverSteps(row, series).Select(p => low.TryGetValue(p.Step, out double from) && high.TryGetValue(p.Step, out double to) ? (p.Step, new Interval(p.Value.Mean, from, to)) : p)];
+    }
+
+    /// <summary>What a line goes through: every value that was recorded as <c>series/rows</c>, of the first seed that has any.</summary>
+    public static IReadOnlyList<(long Step, double Value)> Dots(StudyRow row, string series) =>
+        [.. Points(row).Where(p => p.Point.Name == $"{series}/rows").GroupBy(p => p.Seed).OrderBy(g => g.Key).Take(1).SelectMany(g => g).Select(p => (p.Point.Step, p.Point.Value))];
+
+    private static IEnumerable<(long Step, Interval Value)> OverSteps(StudyRow row, string series) =>
     [
         .. Points(row).Where(p => p.Point.Name == series).GroupBy(p => p.Point.Step).OrderBy(g => g.Key)
             .Select(g => (g.Key, Statistics.TInterval(OverSeeds(g)))),
