@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using Winnow.Core;
 
 namespace Winnow.KernelMethods;
@@ -65,7 +66,7 @@ public sealed record Design(double[] Points, double[] Features, double[] Weights
             draw(i, x.AsMemory(i * width, width));
             var own = phi.AsSpan(i * m, m);
             basis.Values(x.AsSpan(i * width, width), own);
-            weights[i] = weighted ? m / Dot.Of(own, own) : 1;
+            weights[i] = weighted ? m / TensorPrimitives.Dot<double>(own, own) : 1;
         }
         return new(x, phi, weights, m);
     }

@@ -87,7 +87,6 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "Parts that are only added, never taken away.", (s, o) => new NmfDictionary(s, o), needs: ["signals"]);
         Baseline<KMeansOptions>("k-means-parts", "Means of k-means", "Lloyd, Least squares quantization in PCM, IEEE Transactions on Information Theory 28", 1982,
             "One part a row: the nearest mean.", (s, o) => new KMeansDictionary(s, o), needs: ["signals"]);
-
         Baseline<NoKernelOptions>("uniform-sampling", "Uniform sampling", "Cochran, Sampling techniques, Wiley", 1953,
             "Points are drawn evenly and each alone.", (_, _) => new UniformSampling(), needs: ["basis"]);
         Baseline<LeverageSamplingOptions>("leverage-sampling", "Leverage sampling", "Cohen and Migliorati, Optimal weighted least-squares methods, SMAI Journal of Computational Mathematics 3, arXiv 1608.00512", 2017,

@@ -33,7 +33,6 @@ public sealed class LogisticRegressionTests
                 moved[i / 3, i % 3] += step;
                 Assert.True(Loss(rows, c, moved) >= loss - 1e-10 * Math.Max(1, loss));
             }
-        // twice the difference quotient at the same place is the curvature alone
         var up = w.clone();
         up[0, 0] += 1e-4;
         var down = w.clone();
@@ -41,13 +40,13 @@ public sealed class LogisticRegressionTests
         Assert.Equal(0, (Loss(rows, c, up) - Loss(rows, c, down)) / 2e-4 / Math.Max(1, loss), 1e-6);
     }
 
-    [Fact] // two classes on a line: w solves C Σ (σ(2 w x) − y) x … by bisection of the one equation that symmetry leaves
+    [Fact] // by symmetry W = (−u, u) and no intercept: u is the root of the one equation that is left, by bisection
     public void Two_mirrored_rows_have_the_weight_of_their_one_equation()
     {
         using var scope = NewDisposeScope();
         var rows = new TrainingRows(tensor(new double[] { -1, 1 }, [2, 1]), [0, 1], 2);
         using var fitted = Fitted(rows, 5);
-        // W = (−u, u): u = C · 2 · (1 − σ(2u)) / ... from d/du [u² + 2 C log(1 + exp(−2u))] = 0
+        // 0 = d/du [u² + 2 C log(1 + exp(−2u))]
         double low = 0, high = 50;
         for (int i = 0; i < 200; i++)
         {

@@ -171,7 +171,7 @@ public sealed class CandidateBasis : IBasis
         return new(q * Math.Sqrt(features.shape[0]));
     }
 
-    /// <summary>The constant and the first functions of kernel PCA on rows, with the rbf kernel of the median distance (Schölkopf, Smola and Müller 1998). Cost O(n³).</summary>
+    /// <summary>The constant and the first functions of kernel PCA on rows, with the rbf kernel of the median distance. Cost that of <see cref="KernelMethods.KernelPca"/> and O(n m²).</summary>
     /// <param name="x">Rows, float64 [n, d].</param>
     /// <param name="size">m, the constant included.</param>
     /// <exception cref="InputException">More functions than the rows give.</exception>
@@ -183,13 +183,11 @@ public sealed class CandidateBasis : IBasis
         long n = x.shape[0];
         if (size < 1 || size > n)
             throw InputException.At("functions", $"{size} of {n} rows", $"1 to {n}", "Take fewer functions or more rows.");
-        var gram = new Rbf(Rbf.Median(x)).Gram(x, x);
-        gram = Products.Symmetric(gram - gram.mean([0], keepdim: true) - gram.mean([1], keepdim: true) + gram.mean());
-        var (values, vectors) = linalg.eigh(gram);
-        double least = size == 1 ? 1 : (values[n - size + 1] / values[n - 1].clamp_min(double.Epsilon)).item<double>();
-        if (!(least > 1e-10))
-            throw InputException.At("functions", $"{size}, but the rows give {(values > 1e-10 * values[n - 1]).sum().item<long>() + 1}", "no more than they give", "Take fewer functions, or leave doubled rows out.");
-        return Orthonormalised(cat([ones(n, 1, dtype: ScalarType.Float64), vectors.narrow(1, n - size + 1, size - 1).flip(1)], 1));
+        var constant = ones(n, 1, dtype: ScalarType.Float64);
+        if (size == 1)
+            return Orthonormalised(constant);
+        using var components = KernelMethods.KernelPca.Fit(new Rbf(Rbf.Median(x)), x, size - 1);
+        return Orthonormalised(cat([constant, components.Embedding / components.Values.sqrt()], 1));
     }
 
     /// <inheritdoc/>

@@ -1,7 +1,7 @@
-using System.Numerics;
 using System.Runtime.InteropServices;
 using Winnow.Core;
 using static TorchSharp.torch;
+using TensorPrimitives = System.Numerics.Tensors.TensorPrimitives;
 
 namespace Winnow.KernelMethods;
 
@@ -34,7 +34,7 @@ public sealed class ProjectionDpp
         _rows = MemoryMarshal.Cast<byte, double>(v.contiguous().bytes).ToArray();
         _until = new double[_n];
         for (int j = 0; j < _n; j++)
-            _until[j] = (j == 0 ? 0 : _until[j - 1]) + Dot.Of(Row(j), Row(j));
+            _until[j] = (j == 0 ? 0 : _until[j - 1]) + TensorPrimitives.Dot(Row(j), Row(j));
     }
 
     /// <summary>The process of a projection matrix.</summary>
@@ -58,7 +58,7 @@ public sealed class ProjectionDpp
     public int Rank => _m;
 
     /// <summary>How likely each is to be among those drawn: ‖vⱼ‖² [n].</summary>
-    public double[] Inclusion => [.. Enumerable.Range(0, _n).Select(j => Dot.Of(Row(j), Row(j)))];
+    public double[] Inclusion => [.. Enumerable.Range(0, _n).Select(j => TensorPrimitives.Dot(Row(j), Row(j)))];
 
     /// <summary>Draws.</summary>
     /// <returns>m different candidates, in the order in which they were drawn.</returns>
@@ -80,7 +80,7 @@ public sealed class ProjectionDpp
         for (int proposal = 0; proposal < MostProposals * _m; proposal++)
         {
             int j = Proposed(random);
-            if (random.NextDouble() * Dot.Of(Row(j), Row(j)) < left.Of(Row(j)) && !taken.Contains(j))
+            if (random.NextDouble() * TensorPrimitives.Dot(Row(j), Row(j)) < left.Of(Row(j)) && !taken.Contains(j))
                 return j;
         }
         double[] r = Residuals(left, taken);
@@ -128,7 +128,7 @@ public sealed class ProjectionDpp
         foreach (int j in s.Take(_m))
         {
             double r = left.Of(Row(j));
-            if (r <= 1e-14 * Dot.Of(Row(j), Row(j)))
+            if (r <= 1e-14 * TensorPrimitives.Dot(Row(j), Row(j)))
                 return 0;
             probability *= r;
             left.Take(Row(j));
@@ -158,10 +158,10 @@ internal sealed class Complement(int size)
     /// <summary>The squared length of what is left, not below 0. Cost O(taken · size).</summary>
     public double Of(ReadOnlySpan<double> v)
     {
-        double left = Dot.Of(v, v);
+        double left = TensorPrimitives.Dot(v, v);
         for (int s = 0; s < _count; s++)
         {
-            double along = Dot.Of(_basis.AsSpan(s * size, size), v);
+            double along = TensorPrimitives.Dot(_basis.AsSpan(s * size, size), v);
             left -= along * along;
         }
         return Math.Max(0, left);
@@ -174,37 +174,9 @@ internal sealed class Complement(int size)
         for (int pass = 0; pass < 2; pass++) // once leaves rounding of what was taken away, twice does not
             for (int s = 0; s < _count; s++)
             {
-                var own = _basis.AsSpan(s * size, size);
-                double along = Dot.Of(own, _left);
-                for (int i = 0; i < size; i++)
-                    _left[i] -= along * own[i];
+                ReadOnlySpan<double> own = _basis.AsSpan(s * size, size);
+                TensorPrimitives.MultiplyAdd(own, -TensorPrimitives.Dot(own, _left), _left, _left);
             }
-        double norm = Math.Sqrt(Dot.Of(_left, _left));
-        for (int i = 0; i < size; i++)
-            _basis[_count * size + i] = _left[i] / norm;
-        _count++;
-    }
-}
-
-/// <summary>Inner products.</summary>
-internal static class Dot
-{
-    public static double Of(ReadOnlySpan<double> a, ReadOnlySpan<double> b)
-    {
-        var x = MemoryMarshal.Cast<double, Vector<double>>(a);
-        var y = MemoryMarshal.Cast<double, Vector<double>>(b[..a.Length]);
-        var (even, odd) = (Vector<double>.Zero, Vector<double>.Zero);
-        int i = 0;
-        for (; i + 1 < x.Length; i += 2)
-        {
-            even += x[i] * y[i];
-            odd += x[i + 1] * y[i + 1];
-        }
-        if (i < x.Length)
-            even += x[i] * y[i];
-        double sum = Vector.Sum(even + odd);
-        for (int k = x.Length * Vector<double>.Count; k < a.Length; k++)
-            sum += a[k] * b[k];
-        return sum;
+        TensorPrimitives.Divide(_left, TensorPrimitives.Norm<double>(_left), _basis.AsSpan(_count++ * size, size));
     }
 }

@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
+using System.Numerics.Tensors;
 using System.Text.Json.Nodes;
 using Winnow.Core;
 
@@ -150,7 +151,7 @@ public sealed class WlsDpp(WlsDppOptions options) : IDesigner
                 basis.DrawLeverage(random, point);
                 basis.Values(point, phi);
             }
-            while (random.NextDouble() * Dot.Of(phi, phi) >= left.Of(phi));
+            while (random.NextDouble() * TensorPrimitives.Dot<double>(phi, phi) >= left.Of(phi));
             left.Take(phi);
         }
         return points;

@@ -39,6 +39,7 @@ public sealed record DesignOptions
 internal sealed class DesignTask : IKernelTask
 {
     private const int Nodes = 200;
+    private const double Nothing = 1e-26; // of squares: rounding
 
     public TaskCard Card { get; } = new("design", "Which points to ask", "A function is approximated from its values at chosen points. Without a file it is one on a cube, approximated by Legendre polynomials; of a user's rows some are chosen to be labelled, and the labels of all are approximated by functions of kernel PCA.", OptionsSchema.Of<DesignOptions>(), ["basis"]) { Metrics = OfDesigns };
 
@@ -105,22 +106,30 @@ internal sealed class DesignTask : IKernelTask
         int each = o.Dimensions == 1 ? Nodes : o.Dimensions == 2 ? 80 : 40, count = (int)Math.Pow(each, o.Dimensions);
         var (nodes, weights) = Jacobi.Quadrature(each, 0, 0);
         double[] coefficients = new double[o.Functions], point = new double[o.Dimensions], phi = new double[o.Functions];
-        double square = 0;
-        for (int i = 0; i < count; i++)
+        var (square, best) = (0.0, 0.0);
+        Integrate((weight, f) =>
         {
-            double weight = 1;
-            for (int c = 0, left = i; c < o.Dimensions; c++, left /= each)
-                (point[c], weight) = (nodes[left % each], weight * weights[left % each]);
-            double f = At(o.Function, point);
-            basis.Values(point, phi);
             square += weight * f * f;
             for (int k = 0; k < phi.Length; k++)
                 coefficients[k] += weight * f * phi[k];
-        }
-        double best = square - coefficients.Sum(c => c * c);
-        if (!(best > 1e-12 * square))
+        });
+        // what is left over, not the difference of two large numbers
+        Integrate((weight, f) => best += weight * Math.Pow(f - coefficients.Zip(phi, (c, p) => c * p).Sum(), 2));
+        if (!(best > Nothing * square))
             throw InputException.At("task.functions", $"{o.Functions}, in whose span '{o.Function}' is", "a function that leaves an error", "Take fewer functions.");
         return new(basis, design => Aligned.Of([.. design.Points.Chunk(o.Dimensions).Select(x => At(o.Function, x))], design.Count, 1), Aligned.Of(coefficients, o.Functions, 1), square, Math.Sqrt(best));
+
+        void Integrate(Action<double, double> add)
+        {
+            for (int i = 0; i < count; i++)
+            {
+                double weight = 1;
+                for (int c = 0, left = i; c < o.Dimensions; c++, left /= each)
+                    (point[c], weight) = (nodes[left % each], weight * weights[left % each]);
+                basis.Values(point, phi);
+                add(weight, At(o.Function, point));
+            }
+        }
     }
 
     private static DesignProblem OfRows(LabelledData data, DesignOptions o, SeededRandom random)
@@ -137,9 +146,10 @@ internal sealed class DesignTask : IKernelTask
         double[] phi = new double[rows.Length * o.Functions];
         for (int i = 0; i < rows.Length; i++)
             basis.Values([i], phi.AsSpan(i * o.Functions, o.Functions));
-        var coefficients = Aligned.Of(phi, rows.Length, o.Functions).t().mm(f) / rows.Length;
-        double square = f.square().sum().item<double>() / rows.Length, best = square - coefficients.square().sum().item<double>();
-        if (!(best > 1e-12 * square))
+        var functions = Aligned.Of(phi, rows.Length, o.Functions);
+        var coefficients = functions.t().mm(f) / rows.Length;
+        double square = f.square().sum().item<double>() / rows.Length, best = (f - functions.mm(coefficients)).square().sum().item<double>() / rows.Length;
+        if (!(best > Nothing * square))
             throw InputException.At("task.functions", $"{o.Functions}, which give the labels exactly", "functions that leave an error", "Take fewer functions.");
         return new(basis, design => f.index_select(0, tensor(design.Points.Select(p => (long)p).ToArray())), coefficients, square, Math.Sqrt(best));
     }

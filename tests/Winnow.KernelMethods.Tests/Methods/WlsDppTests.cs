@@ -216,7 +216,7 @@ public sealed class WlsDppTests : IDisposable
         Assert.Contains("of sum 2", Refused(() => new CandidateBasis(Orthonormal(4, 2) * 2, [0.5, 0.5, 0.5, 0.5])));
         Assert.Contains("eigenvalue of 2", Refused(() => ProjectionDpp.OfKernel(eye(3, dtype: ScalarType.Float64) * 2)));
         Assert.Contains("column 1", Refused(() => CandidateBasis.Orthonormalised(ones(4, 2, dtype: ScalarType.Float64))));
-        Assert.Contains("no more than they give", Refused(() => CandidateBasis.KernelPca(cat([ones(4, 2, dtype: ScalarType.Float64), zeros(1, 2, dtype: ScalarType.Float64)]), 3)));
+        Assert.Contains("the rank of the centred", Refused(() => CandidateBasis.KernelPca(cat([ones(4, 2, dtype: ScalarType.Float64), zeros(1, 2, dtype: ScalarType.Float64)]), 3)));
         var design = Of("wls-dpp").Choose(basis, 10, random, stop);
         var values = zeros(10, 1, dtype: ScalarType.Float64);
         values[3, 0] = double.NaN;
