@@ -14,7 +14,7 @@ public sealed record ProsperOptions
     public string Model { get; init; } = "bsc";
 
     /// <summary>Candidates.</summary>
-    [Range(0, 10_000), Description("H', the parts a row is looked at closely for; 0: 8, or all where there are fewer")]
+    [Range(0, 10_000), Description("H', the parts a row is looked at closely for; 0: four fifths of all, 8 at most: where all are looked at, nothing tells equal parts apart")]
     public int Candidates { get; init; }
 
     /// <summary>Causes at once.</summary>
@@ -39,10 +39,10 @@ public sealed record ProsperOptions
 
     /// <summary>Noise of parts.</summary>
     [Range(0.0, 100.0), Description("normal noise on parts, as a share of the deviation of the rows; it goes in the first third of the steps")]
-    public double Noise { get; init; }
+    public double Noise { get; init; } = 0.3;
 
     /// <summary>Whether rows have a mean.</summary>
-    [Description("of bsc, tsc and dsc: what is added to every row is learned, too")]
+    [Description("of bsc, tsc, dsc and gsc: what is added to every row is learned, too")]
     public bool Mean { get; init; }
 
     /// <summary>Values of causes.</summary>
@@ -61,7 +61,8 @@ public sealed record ProsperOptions
 /// Expectation truncation and the benefits of preselection in training generative models, JMLR 11, 2010. All six models. Left out: message passing between machines; Ψ of gsc is diagonal.</para>
 /// <para>Rows float64 [n, D]; W [D, H]. Of each row H' causes are chosen, by the cosine with the row, by Σ_d |max(W_dh, y_d) − y_d|, or by how likely each is alone; its states are none, each cause alone, and 2 to γ of these
 /// together. F(s) = log prior + β log fit with β = 1/T, responsibilities are exp F / Σ exp F by log-sum-exp. π ← (A/B) π mean ⟨|s|⟩ with A = Σ_{g≤γ} C(H,g) π^g (1 − π)^(H−g) and B that sum with g; only the ⌊n (1 − (1 − A) cut)⌋
-/// likeliest rows take part. At first W is the mean row plus normal noise of a quarter of σ, σ the mean deviation of a feature, π = 1/H.</para>
+/// likeliest rows take part. At first W is the mean row plus normal noise of a quarter of σ, σ the mean deviation of a feature, π = 1/H. Noise on parts in the
+/// first steps, as the released examples have it, is of a size of ours.</para>
 /// <para>Cost and order of sums: <see cref="TruncatedExpectation"/>.</para>
 /// </summary>
 public sealed class Prosper(KernelSetup setup, ProsperOptions options) : IDictionaryLearner
@@ -76,7 +77,7 @@ public sealed class Prosper(KernelSetup setup, ProsperOptions options) : IDictio
         Alone("sigma_error", -0.2, "Eight bars of 4 by 4 pixels in sums: the deviation of noise, 2, is found to 0.2."),
         Bars("Three bars an image, maxima: maximal causes find more bars than non-negative factors.", "nmf"),
         Bars("Three bars an image, maxima: maximal causes find more bars than independent components.", "ica"),
-        new() { Text = "Digits, 16 parts: rows not seen are likelier under spikes and slabs than under principal components.", Task = "dictionary", Metric = "log_likelihood", Baseline = "pca", Margin = 0, MethodOptions = new() { ["model"] = "gsc" } },
+        new() { Text = "Digits, 8 parts: rows not seen are likelier under spikes and slabs than under principal components.", Task = "dictionary", Metric = "log_likelihood", Baseline = "pca", Margin = 0, MethodOptions = new() { ["model"] = "gsc", ["mean"] = true, ["candidates"] = 8, ["gamma"] = 8, ["steps"] = 60 }, TaskOptions = new() { ["parts"] = 8 } },
     ];
 
     private static Claim Alone(string metric, double margin, string text) => new()
@@ -135,7 +136,7 @@ public sealed class Prosper(KernelSetup setup, ProsperOptions options) : IDictio
     /// <exception cref="InputException">More candidates than parts, more causes than candidates, or too many states.</exception>
     internal SparseStates States(int parts, long rows)
     {
-        int candidates = options.Candidates > 0 ? options.Candidates : Math.Min(8, parts), gamma = options.Gamma > 0 ? options.Gamma : Math.Min(5, candidates);
+        int candidates = options.Candidates > 0 ? options.Candidates : Math.Clamp(parts * 4 / 5, 1, 8), gamma = options.Gamma > 0 ? options.Gamma : Math.Min(5, candidates);
         if (candidates > parts)
             throw InputException.At("candidates", $"{candidates}", $"at most {parts}, the parts", "Take fewer.");
         if (gamma > candidates)
@@ -150,7 +151,7 @@ public sealed class Prosper(KernelSetup setup, ProsperOptions options) : IDictio
     internal ISparseModel Model() => options.Model switch
     {
         "mca" or "mmca" => new MaximalCauses(options.Model == "mmca", options.Form == "released"),
-        "gsc" => new SpikeAndSlab(options.AnnealPrior),
+        "gsc" => new SpikeAndSlab(options.Mean, options.AnnealPrior),
         _ => new LinearCauses(Values(), options.Model == "dsc", options.Mean, options.AnnealPrior),
     };
 

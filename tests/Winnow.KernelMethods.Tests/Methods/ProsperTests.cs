@@ -44,7 +44,7 @@ public sealed class ProsperTests : IDisposable
         var p = Drawn(model, 3, 1);
         const double step = 0.02;
         var grid = arange(-60.0, 60.0, step, dtype: ScalarType.Float64).unsqueeze(1);
-        using var parts = new SparseParts(Of(new() { Model = model }).Model(), Of(new() { Model = model }).States(3, 1), p, new Dictionary<string, double>());
+        using var parts = new SparseParts(Of(new() { Model = model }).Model(), Of(new() { Model = model, Candidates = 3, Gamma = 3 }).States(3, 1), p, new Dictionary<string, double>());
         Assert.Equal(1, parts.LogLikelihood(grid).exp().sum().item<double>() * step, 1e-3);
         // and one state of all is sure to be there
         Assert.Equal(1, parts.Likeliest(grid[3000], 1000).Sum(s => s.Probability), 1e-12);
@@ -69,7 +69,7 @@ public sealed class ProsperTests : IDisposable
                 var log = -0.5 * (apart.mm(linalg.inv(covariance)) * apart).sum(1) - 0.5 * linalg.slogdet(covariance).Item2 - 2 * Math.Log(2 * Math.PI);
                 each.Add(log + s.Sum(v => Math.Log(v > 0 ? 0.3 : 0.7)));
             }
-            using var parts = new SparseParts(Of(new() { Model = model }).Model(), Of(new()).States(3, 1), p, new Dictionary<string, double>());
+            using var parts = new SparseParts(Of(new() { Model = model }).Model(), Of(new() { Candidates = 3, Gamma = 3 }).States(3, 1), p, new Dictionary<string, double>());
             Rows.Close(stack(each).logsumexp(0), parts.LogLikelihood(y), 1e-9);
         }
     }
@@ -78,7 +78,7 @@ public sealed class ProsperTests : IDisposable
     public void With_all_states_and_without_heat_the_likelihood_never_falls(string model)
     {
         using var scope = NewDisposeScope();
-        var method = Of(new() { Model = model });
+        var method = Of(new() { Model = model, Candidates = 4, Gamma = 4, Mean = true });
         var y = Images(80, side: 2);
         var expectation = new TruncatedExpectation(method.Model(), method.States(4, 80), Rows.Values(y), 4);
         var p = Drawn(model, 4, 4) with { Sigma = 3 };

@@ -97,7 +97,7 @@ internal sealed class LinearCauses(double[] values, bool learnsShares, bool lear
         public SparseParameters Next(SparseSums sums)
         {
             double[] w = SumsOfParts.Solve(sums, _p);
-            double[] mean = _learnsMean ? [.. Enumerable.Range(0, _p.D).Select(d => sums.Row[d] / sums.Rows - Enumerable.Range(0, _p.H).Sum(h => w[h * _p.D + d] * sums.Codes[h] / sums.Rows))] : _p.Mean;
+            double[] mean = _learnsMean ? SumsOfParts.Mean(sums, w, _p) : _p.Mean;
             double all = sums.Values.Sum();
             return _p with
             {
@@ -171,6 +171,10 @@ internal static class SumsOfParts
         }
         return PositiveSolve.Solve(Aligned.Of(pairs, p.H, p.H), Aligned.Of(parts, p.H, p.D), out _).contiguous().data<double>().ToArray();
     }
+
+    /// <summary>The mean row less W mean ⟨s⟩ [D].</summary>
+    public static double[] Mean(SparseSums sums, double[] w, SparseParameters p) =>
+        [.. Enumerable.Range(0, p.D).Select(d => (sums.Row[d] - Enumerable.Range(0, p.H).Sum(h => w[h * p.D + d] * sums.Codes[h])) / sums.Rows)];
 
     /// <summary>Adds Σ_h s_h W_h + μ.</summary>
     public static void Sum(SparseParameters p, ReadOnlySpan<double> codes, Span<double> row)

@@ -5,8 +5,9 @@ namespace Winnow.KernelMethods;
 /// here). Given the causes of a state, with r = y − W_s μ_s, c = W_sᵀ r / σ² and Λ = (W_sᵀ W_s / σ² + Ψ_s⁻¹)⁻¹: log p(y | s) = −½ (log |Λ⁻¹ Ψ_s| + ‖r‖²/σ² − cᵀ Λ c) − (D/2) log 2πσ², and z ~ N(μ_s + Λ c, Λ).
 /// W ← (Σ y ⟨sz⟩ᵀ)(Σ ⟨sz szᵀ⟩)⁻¹, σ² from the new W, μ_h ← Σ ⟨s z⟩ / Σ ⟨s⟩, Ψ_h ← Σ ⟨s z²⟩ / Σ ⟨s⟩ − μ_h².
 /// </summary>
+/// <param name="learnsMean">Whether what is added to every row is learned, as the mean row less W mean ⟨sz⟩.</param>
 /// <param name="annealsPrior">As <see cref="ISparseModel.AnnealsPrior"/>.</param>
-internal sealed class SpikeAndSlab(bool annealsPrior) : ISparseModel
+internal sealed class SpikeAndSlab(bool learnsMean, bool annealsPrior) : ISparseModel
 {
     private const double LeastVariance = 1e-6;
 
@@ -18,9 +19,9 @@ internal sealed class SpikeAndSlab(bool annealsPrior) : ISparseModel
 
     public SparseParameters Allowed(SparseParameters p) => p;
 
-    public ISparseStep At(SparseParameters p, double temperature, SparseStates states) => new Step(p, states);
+    public ISparseStep At(SparseParameters p, double temperature, SparseStates states) => new Step(p, states, learnsMean);
 
-    private sealed class Step(SparseParameters p, SparseStates states) : ISparseStep
+    private sealed class Step(SparseParameters p, SparseStates states, bool learnsMean) : ISparseStep
     {
         private readonly double[] _gram = SumsOfParts.Gram(p);
 
@@ -137,7 +138,7 @@ internal sealed class SpikeAndSlab(bool annealsPrior) : ISparseModel
                 if (sums.There[h] > 1e-6)
                     (mean[h], variance[h]) = (sums.Codes[h] / sums.There[h], Math.Max(LeastVariance, sums.Squares[h] / sums.There[h] - Math.Pow(sums.Codes[h] / sums.There[h], 2)));
             }
-            return next with { SlabMean = mean, SlabVariance = variance, Sigma = Math.Sqrt(Math.Max(1e-300, error / (sums.Rows * p.D))) };
+            return next with { Mean = learnsMean ? SumsOfParts.Mean(sums, w, p) : p.Mean, SlabMean = mean, SlabVariance = variance, Sigma = Math.Sqrt(Math.Max(1e-300, error / (sums.Rows * p.D))) };
         }
 
         public void Expect(ReadOnlySpan<double> y, ReadOnlySpan<double> probability, ReadOnlySpan<int> candidates, Span<double> codes, Span<double> row)
