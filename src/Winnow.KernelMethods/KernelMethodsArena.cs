@@ -8,7 +8,7 @@ namespace Winnow.KernelMethods;
 /// <summary>The catalogue: tasks, methods, baselines and metrics at a glance.</summary>
 public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
 {
-    private static readonly IReadOnlyList<IKernelTask> All = [new ClassifyTask(), new FewShotTask(), new AdHocTask(), new GraphTask(), new CurveEpisodesTask(), new LinearEpisodesTask(), new ImageEpisodesTask()];
+    private static readonly IReadOnlyList<IKernelTask> All = [new ClassifyTask(), new FewShotTask(), new AdHocTask(), new GraphTask(), new CurveEpisodesTask(), new LinearEpisodesTask(), new ImageEpisodesTask(), new SegmentTask()];
 
     private readonly TimeProvider _clock;
 
@@ -55,6 +55,10 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "The class whose rows have the nearest mean in a learned layer.", (s, o) => new Prototypes(s, o), needs: ["episodes", "shown-classes"]);
         Baseline<KnownPriorOptions>("known-prior", "Known prior", "Lindley and Smith, Bayes estimates for the linear model, Journal of the Royal Statistical Society B 34", 1972,
             "Bayesian regression with the prior that tasks were drawn from: the best there is.", (s, o) => new KnownPrior(s, o), needs: ["episodes", "prior"], tags: ["upper-bound"]);
+        Baseline<ImprintedOptions>("imprinted-segmenter", "Imprinted prototypes", "Qi, Brown and Lowe, Low-shot learning with imprinted weights, CVPR, arXiv 1712.07136", 2018,
+            "Learned vectors for base classes, mean features for new ones.", (s, o) => new ImprintedSegmenter(s, o), needs: ["scenes"]);
+        Baseline<BaseSegmenterOptions>("base-segmenter", "Base classes only", "Long, Shelhamer and Darrell, Fully convolutional networks for semantic segmentation, CVPR, arXiv 1411.4038", 2015,
+            "Tells base classes and never says a new one.", (s, o) => new BaseSegmenter(s, o), needs: ["scenes"]);
 
         Seed<NtkOptions>("ntk", "Neural tangent kernel", "Jacot, Gabriel and Hongler, Neural tangent kernel: convergence and generalization in neural networks, NeurIPS, arXiv 1806.07572", 2018,
             "What an infinitely wide network learns, by one linear system.", (_, o) => Ntk.Method(o), Ntk.Claims);
@@ -70,6 +74,8 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "A network as a product of random features, whose weights are one linear system.", (s, o) => Snnk.Method(s, o), Snnk.Claims);
         Seed<NiwMetaOptions>("niw-meta", "NIW-Meta", "Kim and Hospedales, A hierarchical Bayesian model for deep few-shot meta learning, ICLR 2024, arXiv 2306.09702", 2023,
             "A Gaussian prior over networks, learned from many tasks, to which a new one shrinks.", (s, o) => new NiwMeta(s, o), NiwMeta.Claims, ["episodes"]);
+        Seed<PrototypicalKernelOptions>("prototypical-kernel", "Prototypical kernel learning", "Huang, Wang, Xi and Gao, Prototypical kernel learning and open-set foreground perception for generalized few-shot semantic segmentation, ICCV, arXiv 2308.04952", 2023,
+            "One vector a class, of known and of newly shown ones, and foreground that knows no classes.", (s, o) => new PrototypicalKernel(s, o), PrototypicalKernel.Claims, ["scenes"]);
     }
 
     /// <inheritdoc/>
@@ -89,6 +95,7 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
     [
         new("by-class", FigureKind.Bars, "Right answers by class", "class", "class", "share of the class's rows that are answered rightly", "A method may be good on the whole and blind to one class."),
         .. Episoding.Figures,
+        .. SegmentTask.Figures,
     ];
 
     /// <inheritdoc/>

@@ -70,6 +70,7 @@ internal static class Probes
             ["forest-rc/bayesian-fusion"] = KernelProbes.Fusion,
             ["niw-meta/closed-form"] = NiwMetaProbes.ClosedForm,
             ["niw-meta/test-time"] = NiwMetaProbes.TestTime,
+            ["prototypical-kernel/prototype-logits"] = PrototypicalKernelProbes.PrototypeLogits,
             ["snnk/urf-cos"] = KernelProbes.CosineFeatures,
         };
 }
