@@ -92,7 +92,7 @@ internal static class Finite
         if (bad.shape[0] > 0)
         {
             long row = bad[0, 0].item<long>(), column = bad[0, 1].item<long>();
-            throw InputException.At(what, FormattableString.Invariant($"{x[row, column].item<double>()} in row {row}, column {column}"), "finite numbers", "Fill the gap or leave the row out.");
+            throw InputException.At(what, FormattableString.Invariant($"{x[row, column].to(ScalarType.Float64).item<double>()} in row {row}, column {column}"), "finite numbers", "Fill the gap or leave the row out.");
         }
     }
 }

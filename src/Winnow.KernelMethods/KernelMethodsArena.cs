@@ -26,6 +26,7 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
         new ImageEpisodesTask(),
         new RegressTask(),
         new SeriesTask(),
+        new SegmentTask(),
     ];
 
     private readonly TimeProvider _clock;
@@ -122,6 +123,10 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "The mean of the nearest rows; the error of rows left out is its variance.", (_, o) => new NeighboursMean(o), needs: ["targets"]);
         Baseline<GaussianProcessOptions>("gaussian-process", "Gaussian process", "Williams and Rasmussen, Gaussian processes for regression, NIPS", 1996,
             "The exact posterior of a random function whose length scales and noise make the data likeliest.", (_, o) => new GaussianProcess(o), needs: ["targets"]);
+        Baseline<ImprintedOptions>("imprinted-segmenter", "Imprinted prototypes", "Qi, Brown and Lowe, Low-shot learning with imprinted weights, CVPR, arXiv 1712.07136", 2018,
+            "Learned vectors for base classes, mean features for new ones.", (s, o) => new ImprintedSegmenter(s, o), needs: ["scenes"]);
+        Baseline<BaseSegmenterOptions>("base-segmenter", "Base classes only", "Long, Shelhamer and Darrell, Fully convolutional networks for semantic segmentation, CVPR, arXiv 1411.4038", 2015,
+            "Tells base classes and never says a new one.", (s, o) => new BaseSegmenter(s, o), needs: ["scenes"]);
 
         Seed<NtkOptions>("ntk", "Neural tangent kernel", "Jacot, Gabriel and Hongler, Neural tangent kernel: convergence and generalization in neural networks, NeurIPS, arXiv 1806.07572", 2018,
             "What an infinitely wide network learns, by one linear system.", (_, o) => Ntk.Method(o), Ntk.Claims);
@@ -153,6 +158,8 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "Several layers whose Gram matrices are learned, held to what the kernel makes of the layer below.", (s, o) => new DeepKernelMachine(s, o), DeepKernelMachine.Claims, ["targets"]);
         Seed<SlimKlOptions>("slim-kl", "Sparse linear multiple kernel", "Suwandi, Lin, Yin, Wang and Theodoridis, Sparsity-aware distributed learning for Gaussian processes with linear multiple kernel, IEEE TNNLS, arXiv 2309.08201", 2023,
             "A sparse mixture of many fixed spectral kernels, whose weights agents learn who never share rows.", (s, o) => new SlimKl(s, o), SlimKl.Claims, ["targets"]);
+        Seed<PrototypicalKernelOptions>("prototypical-kernel", "Prototypical kernel learning", "Huang, Wang, Xi and Gao, Prototypical kernel learning and open-set foreground perception for generalized few-shot semantic segmentation, ICCV, arXiv 2308.04952", 2023,
+            "One vector a class, of known and of newly shown ones, and foreground that knows no classes.", (s, o) => new PrototypicalKernel(s, o), PrototypicalKernel.Claims, ["scenes"]);
     }
 
     /// <inheritdoc/>

@@ -76,6 +76,7 @@ internal static class Probes
             ["pcd2vec/metrics"] = SequenceProbes.Scores,
             ["niw-meta/closed-form"] = NiwMetaProbes.ClosedForm,
             ["niw-meta/test-time"] = NiwMetaProbes.TestTime,
+            ["prototypical-kernel/prototype-logits"] = PrototypicalKernelProbes.PrototypeLogits,
             ["snnk/urf-cos"] = KernelProbes.CosineFeatures,
             ["ila-sdp/core"] = IlaSdpProbes.Core,
             ["prosper/bsc-step"] = ProsperProbes.BinaryStep,
