@@ -22,6 +22,7 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
         new UnseenClassesTask(),
         new NextClassTask(),
         new SequenceTask(),
+        new RasterTask(),
     ];
 
     private readonly TimeProvider _clock;
