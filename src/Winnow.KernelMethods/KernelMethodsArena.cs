@@ -27,6 +27,7 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
         new RegressTask(),
         new SeriesTask(),
         new SegmentTask(),
+        new RasterTask(),
     ];
 
     private readonly TimeProvider _clock;

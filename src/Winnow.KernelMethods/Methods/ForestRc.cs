@@ -32,7 +32,7 @@ public sealed record ForestRcOptions
 /// <summary>
 /// An ensemble of random forests, each grown in features rotated another way, so that trees which cut along axes cut obliquely; and the fusion of radar and optical bands that goes with it.
 /// <para>Paper: Pande, Land use/land cover classification of fused Sentinel-1 and Sentinel-2 imageries using ensembles of random forests, arXiv 2312.10798 (2023); no code was released. Rotations as in Breiman's Forest-RC (2001), rotation forests and
-/// random rotation ensembles (Blaser and Fryzlewicz, JMLR 2016); <see cref="Fuse"/> after Fasbender, Radoux and Bogaert (IEEE TGRS 2008). Left out: textures of rasters, and rasters as data.</para>
+/// random rotation ensembles (Blaser and Fryzlewicz, JMLR 2016); <see cref="Fuse"/> after Fasbender, Radoux and Bogaert (IEEE TGRS 2008). Textures of rasters are the task's (<see cref="Texture"/>).</para>
 /// <para>Features are standardised by the rows learned from, since rotations mix units; then X R_m, R_m uniform on the orthogonal matrices (QR of normal numbers, signs mended), or entries √(3/d)·{1, 0, −1} with
 /// probabilities 1/6, 2/3, 1/6, or loadings. Cost: M forests of T trees, O(n d²) a rotation; memory n·d floats at a time.</para>
 /// </summary>
@@ -49,7 +49,13 @@ public sealed class ForestRc(KernelSetup setup, ForestRcOptions options) : IClas
         Kappa("Breast cancer: so are sparse ones.", "breast-cancer", 0.015, "sparse"),
         Kappa("Wine: complete rotations are no worse than a forest.", "wine", 0, "complete"),
         Kappa("Digits, whose features are pixels: complete rotations are no worse than a forest.", null, 0, "complete"),
+        OfScene("A made scene, optical bands: complete rotations are at least 3 points of kappa above a forest of as many trees.", "complete", 0.03, "optical", false),
+        OfScene("Optical bands and their texture: complete rotations are above a forest.", "complete", 0, "optical", true),
+        OfScene("Radar bands and their texture: sparse rotations are above a forest.", "sparse", 0, "radar", true),
     ];
+
+    private static Claim OfScene(string text, string rotation, double margin, string sensors, bool texture) =>
+        new() { Text = text, Task = "raster", Metric = "kappa", Baseline = "random-forest", Margin = margin, MethodOptions = new() { ["rotation"] = rotation }, TaskOptions = new() { ["sensors"] = sensors, ["texture"] = texture } };
 
     private static Claim Kappa(string text, string? data, double margin, string rotation) =>
         new() { Text = text, Task = "classify", Data = data, Metric = "kappa", Baseline = "random-forest", Margin = margin, MethodOptions = new() { ["rotation"] = rotation } };

@@ -65,8 +65,8 @@ internal static class Classification
         return data;
     }
 
-    /// <summary>Learns, asks and counts.</summary>
-    public static TrialResult Run(KernelTrial trial, Problem problem)
+    /// <summary>Learns, asks and counts; then does with what was learned what is asked for.</summary>
+    public static TrialResult Run(KernelTrial trial, Problem problem, Action<IFitted>? then = null)
     {
         var context = trial.Context;
         context.Progress(0.1, "learning");
@@ -80,6 +80,7 @@ internal static class Classification
         foreach (var (name, value) in fitted.Report)
             context.Metric($"report/{name}", value, 1);
         ClassificationFigures.Record(trial, problem, fitted, answers);
+        then?.Invoke(fitted);
         return new(new Dictionary<string, double>
         {
             ["accuracy"] = problem.Labels.Zip(answers).Average(p => p.First == p.Second ? 1.0 : 0),
