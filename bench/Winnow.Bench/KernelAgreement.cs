@@ -48,6 +48,7 @@ internal static class KernelAgreement
         Ridge("kernel ridge, polynomial", r => new KernelRidge(_ => [new Polynomial(3, Gamma(r))], new() { Ridge = Penalty }), r => new Polynomial(3, Gamma(r)), r => [Gamma(r), 2, 3, 1]),
         Ridge("kernel ridge, cosine", r => new KernelRidge(_ => [new Cosine()], new() { Ridge = Penalty }), _ => new Cosine(), _ => [1, 3, 0, 0]),
         new("kernel principal components, 8", "pca", false, 1e-8, (r, c) => Positions(r, c), r => [([Gamma(r), 8], 2)]),
+        new("logistic regression", "logistic", false, 1e-6, (r, c) => Scores(new LogisticRegression(new(p => new SeededRandom(1, p)), new() { C = 1 }), r, c).exp(), r => [r.Labels, r.Questions, ([1], 1)]),
         new("support vector machine, rbf", "svc", true, 0.01, (r, c) => Answers(new SupportVectorMachine(_ => [new Rbf(Gamma(r))], [10], new SeededRandom(1, "folds")), r, c), r => [r.Labels, r.Questions, ([Gamma(r), 10], 2)]),
         new("5 nearest neighbours", "nearest", true, 0.01, (r, c) => Answers(new NearestNeighbours(new()), r, c), r => [r.Labels, r.Questions, ([5], 1)]),
     ];

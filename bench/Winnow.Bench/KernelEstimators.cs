@@ -26,10 +26,12 @@ internal static class KernelEstimators
     public static IEnumerable<BenchCase> Cases =>
     [
         new("kernels.krr", "kernel ridge, rbf, n = 4,000, d = 50, 10 outputs: fit and 1,000 answers", "s", Better.Lower, 0.8, c => Ridge(4000, 50, PythonPeer.Candidates, c)),
+        new("kernels.gp", "Gaussian process, rbf, height, length and noise by the evidence, n = 1,000, d = 10: fit and 500 answers with their variance", "s", Better.Lower, 0.5, c => Process(1000, 10, PythonPeer.Candidates, c)),
         new("kernels.pca", "kernel principal components, rbf, n = 4,000, d = 50, 16 components", "s", Better.Lower, 0.5, c => Components(4000, 50, 16, PythonPeer.Candidates, c)),
         new("kernels.svm", "support vector machine, rbf, digits: fit 1,297 and 500 answers", "s", Better.Lower, 1, c => Machine(PythonPeer.Candidates, c)),
         new("kernels.forest", "random forest, 100 trees, digits: fit 1,297 and 500 answers", "s", Better.Lower, 0.7, c => Forest(PythonPeer.Candidates, c)),
         new("kernels.gram", "rbf Gram matrix, 8,000 x 8,000, d = 128, float32", "s", Better.Lower, 1.5, c => Gram(8000, 128, c)),
+        new("kernels.dpp", "projection determinantal point process, 50 of 10,000: from the basis to a sample", "s", Better.Lower, 0.3, c => Sampled(10_000, 50, PythonPeer.Candidates, c)),
         new("kernels.zz", "ZZ kernel of 2,000 x 2,000 points, 10 qubits", "s", Better.Lower, 1, c => Quantum(2000, 10, PythonPeer.Candidates, c)),
     ];
 
@@ -54,6 +56,44 @@ internal static class KernelEstimators
             return fitted.Scores(t).data<double>().ToArray();
         }
         return Beside("krr", [(all[..(n * d)], d), (targets, classes), (all[(n * d)..], d), ([gamma, ridge, 0, 0, 0], 5)], Ours, (a, b) => Largest(a, b) <= 1e-9, pythons, Missing, cancellation);
+    }
+
+    /// <summary>A Gaussian process, from the same beginning. Evidences are compared by what both say of new rows.</summary>
+    public static BenchMeasurement Process(int n, int d, IReadOnlyList<string> pythons, CancellationToken cancellation)
+    {
+        var random = new SeededRandom(1, "rows");
+        int asked = n / 2;
+        double[] all = [.. Enumerable.Range(0, (n + asked) * d).Select(_ => random.NextNormal())], y = [.. Enumerable.Range(0, n).Select(i => Math.Sin(2 * all[i * d]) + all[i * d + 1] + 0.3 * random.NextNormal())];
+        double mean = y.Average(), deviation = Math.Sqrt(y.Average(v => (v - mean) * (v - mean)));
+        y = [.. y.Select(v => (v - mean) / deviation)];
+        using var scope = NewDisposeScope();
+        var (x, t, values) = (tensor(all[..(n * d)], [n, d]), tensor(all[(n * d)..], [asked, d]), tensor(y));
+        double length = 1 / Math.Sqrt(2 * Rbf.Median(x));
+        double[] Ours()
+        {
+            using var inner = NewDisposeScope();
+            using var fitted = new GaussianProcess(new()).Fit(new RegressionRows(x, values), cancellation);
+            var (expected, variance) = fitted.Predict(t);
+            return [fitted.Report["evidence"], .. Values(expected), .. Values(variance!.sqrt())];
+        }
+        return Beside("gp", [(all[..(n * d)], d), (y, 1), (all[(n * d)..], d), ([1, length, 0.05], 3)], Ours, (a, b) => a[0] >= b[0] - 1e-2 && Largest(a[1..], b[1..]) <= 1e-2, pythons, Missing, cancellation);
+    }
+
+    /// <summary>A sample of a projection process. Both draw by the same law; what is compared is that so many different rows were drawn.</summary>
+    public static BenchMeasurement Sampled(int n, int k, IReadOnlyList<string> pythons, CancellationToken cancellation)
+    {
+        var random = new SeededRandom(1, "basis");
+        using var scope = NewDisposeScope();
+        var (basis, _) = linalg.qr(tensor([.. Enumerable.Range(0, n * k).Select(_ => random.NextNormal())], [n, k]));
+        var source = new SeededRandom(2, "draws");
+        double[] Ours()
+        {
+            double[] tenths = new double[10];
+            foreach (int row in new ProjectionDpp(basis).Sample(source).Distinct())
+                tenths[(long)row * 10 / n]++;
+            return tenths;
+        }
+        return Beside("dpp", [(Values(basis), k)], Ours, (a, b) => a.Sum() == k && b.Sum() == k, pythons, "a python3 that has DPPy (its folder on PYTHONPATH)", cancellation);
     }
 
     /// <summary>Kernel principal components of rows around ten centres.</summary>

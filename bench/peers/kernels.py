@@ -121,7 +121,7 @@ def zz(x, y):
 
 def dpp(v):
     """rows of a basis [N, k], columns orthonormal -> how often each tenth of the rows was drawn (a sample is k rows)"""
-    sampler = FiniteDPP("correlation", projection=True, **{"K_eig_dec": (np.ones(v.shape[1]), v)})
+    sampler = FiniteDPP("correlation", True, K_eig_dec=(np.ones(v.shape[1]), v))
     sampler.sample_exact(mode="GS", random_state=np.random.RandomState())
     return np.bincount(np.array(sampler.list_of_samples[-1]) * 10 // v.shape[0], minlength=10)
 
