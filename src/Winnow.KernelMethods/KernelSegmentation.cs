@@ -33,7 +33,7 @@ internal sealed class KernelSegmentation : ISegmentation
         int c = o.Channels;
         var network = new SceneNetwork((int)train.Images.shape[1], c, random);
         // kernels, W₁, W₂, W₃, and both layers of the foreground's network
-        Tensor[] learned = [.. new[] { SceneNetwork.Normal(random, 1, classes + 1, c), eye(c), eye(c), SceneNetwork.Normal(random, 1 / Math.Sqrt(c), c, c), SceneNetwork.Normal(random, 1 / Math.Sqrt(c), Hidden, 2 * c + 1, 1, 1), SceneNetwork.Normal(random, 1 / Math.Sqrt(Hidden), 1, Hidden, 1, 1), zeros(1) }.Select(p => p.requires_grad_().DetachFromDisposeScope())];
+        Tensor[] learned = [.. new[] { SceneNetwork.Normal(random, 1 / Math.Sqrt(c), classes + 1, c), eye(c), eye(c), SceneNetwork.Normal(random, 1 / Math.Sqrt(c), c, c), SceneNetwork.Normal(random, 1 / Math.Sqrt(c), Hidden, 2 * c + 1, 1, 1), SceneNetwork.Normal(random, 1 / Math.Sqrt(Hidden), 1, Hidden, 1, 1), zeros(1) }.Select(p => p.requires_grad_().DetachFromDisposeScope())];
         try
         {
             Tensor[] all = [.. network.Parameters, learned[0], .. o.Stages > 0 ? learned[1..4] : [], .. o.Foreground ? learned[4..] : []];

@@ -17,11 +17,11 @@ public sealed record MamlOptions
 
     /// <summary>Their size.</summary>
     [Range(0.0, 10.0, MinimumIsExclusive = true), Description("step size on the mean loss of support rows")]
-    public double InnerRate { get; init; } = 0.05;
+    public double InnerRate { get; init; } = 0.03;
 
     /// <summary>Steps over tasks.</summary>
     [Range(0, 1_000_000), Description("steps over tasks")]
-    public int Updates { get; init; } = 600;
+    public int Updates { get; init; } = 800;
 
     /// <summary>Tasks of a step.</summary>
     [Range(1, 10_000), Description("tasks of a step")]
@@ -29,7 +29,7 @@ public sealed record MamlOptions
 
     /// <summary>Step size.</summary>
     [Range(0.0, 1.0), Description("step size of Adam, which falls to 0")]
-    public double Rate { get; init; } = 3e-3;
+    public double Rate { get; init; } = 1e-2;
 }
 
 /// <summary>A start from which a few steps on a task's support rows answer its query rows well (Finn, Abbeel and Levine, ICML 2017, arXiv 1703.03400). Cost of a task: steps + 1 gradients; of second order about three times that.</summary>
@@ -58,7 +58,7 @@ public record PooledOptions
 {
     /// <summary>Steps over tasks.</summary>
     [Range(0, 1_000_000), Description("steps over tasks")]
-    public int Updates { get; init; } = 600;
+    public int Updates { get; init; } = 800;
 
     /// <summary>Tasks of a step.</summary>
     [Range(1, 10_000), Description("tasks of a step")]
@@ -66,7 +66,7 @@ public record PooledOptions
 
     /// <summary>Step size.</summary>
     [Range(0.0, 1.0), Description("step size of Adam, which falls to 0")]
-    public double Rate { get; init; } = 3e-3;
+    public double Rate { get; init; } = 1e-2;
 }
 
 /// <summary>Options of <see cref="PooledTraining"/> that is followed by steps on each new task.</summary>
@@ -78,7 +78,7 @@ public sealed record FineTuningOptions : PooledOptions
 
     /// <summary>Their size.</summary>
     [Range(0.0, 10.0, MinimumIsExclusive = true), Description("step size on the mean loss of support rows")]
-    public double InnerRate { get; init; } = 0.05;
+    public double InnerRate { get; init; } = 0.03;
 }
 
 /// <summary>One network for the rows of all tasks together, then, with <see cref="FineTuningOptions"/>, a few steps on a new task's support rows. Cost of a task: a gradient.</summary>

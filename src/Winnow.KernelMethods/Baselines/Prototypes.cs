@@ -10,7 +10,7 @@ public sealed record PrototypesOptions
 {
     /// <summary>Steps over tasks.</summary>
     [Range(0, 1_000_000), Description("steps over tasks that the last hidden layer is learned by; 0: means of the rows themselves")]
-    public int Updates { get; init; } = 600;
+    public int Updates { get; init; }
 
     /// <summary>Tasks of a step.</summary>
     [Range(1, 10_000), Description("tasks of a step")]

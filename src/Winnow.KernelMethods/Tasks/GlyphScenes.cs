@@ -34,7 +34,7 @@ public sealed class GlyphScenes(LabelledData data, int size, double ink)
             int objects = random.Next(2, 5);
             for (int i = 0; i < objects; i++)
             {
-                int side = random.Next(size / 4, size * 3 / 8 + 1), of = i == 0 && always >= 0 ? always : random.Next(pools.Count);
+                int side = random.Next(size / 3, size / 2 + 1), of = i == 0 && always >= 0 ? always : random.Next(pools.Count);
                 data.CopyRows([pools[of][random.Next(pools[of].Length)]], glyph);
                 for (int t = 0; t < Tries; t++)
                 {

@@ -8,7 +8,7 @@ public sealed record SegmentOptions
 {
     /// <summary>Width.</summary>
     [Range(16, 512), Description("pixels of a scene's side")]
-    public int Size { get; init; } = 64;
+    public int Size { get; init; } = 32;
 
     /// <summary>New classes.</summary>
     [Range(1, 100), Description("classes that are new; the others are base classes")]

@@ -100,7 +100,7 @@ internal sealed class SegmentTask : IKernelTask
             int known = data.LabelNames.Count - 1;
             int[][] rows = Enumerable.Range(0, known + 1).Select(c => Enumerable.Range(0, data.Count).Where(i => data.Labels[i] == c).ToArray()).ToArray();
             int[] labels = Enumerable.Range(1, known + 1).ToArray();
-            var scenes = new GlyphScenes(data, 64, 0.3);
+            var scenes = new GlyphScenes(data, 32, 0.3);
             var random = new SeededRandom(1, "scenes");
             var method = (ISegmenter)new KernelMethodsArena().Build("{{trial.Method}}", (JsonObject)JsonNode.Parse("""{{trial.Options.ToJsonString()}}""")!);
             using var learned = method.Fit(scenes.Draw(200, rows[..known], labels[..known], -1, random), scenes.Draw(20, rows[..known], labels[..known], -1, random), known);

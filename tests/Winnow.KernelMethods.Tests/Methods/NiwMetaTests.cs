@@ -242,6 +242,7 @@ public sealed class NiwMetaTests : IDisposable
         var problem = EpisodeProblem.Of(new CurveEpisodesOptions { Hidden = 5 }, Random());
         Assert.Contains("smaller step size", Refused(() => Method(new() { InnerRate = 10, Steps = 200, Updates = 1 }).Learn(problem.Stream, TestContext.Current.CancellationToken)));
         Assert.Contains("full Wishart", Refused(() => Method(new() { Form = "full", PriorDegrees = 1000 }).Learn(problem.Stream, TestContext.Current.CancellationToken)));
+        Assert.Contains("at most the cap, 10", Refused(() => Method(new() { Floor = 20, Cap = 10 }).Learn(problem.Stream, TestContext.Current.CancellationToken)));
         Assert.Contains("forget fewer", Refused(() => Method(new() { Surrogate = "sgld", Steps = 2, BurnIn = 1 }).Learn(problem.Stream, TestContext.Current.CancellationToken)));
         Assert.Contains("orthogonal", Refused(() => EpisodeProblem.Of(new LinearEpisodesOptions { Shots = 3 }, Random())));
         Assert.Contains("answers by numbers", Refused(() => new Prototypes(new(Random()), new()).Learn(problem.Stream, TestContext.Current.CancellationToken)));
