@@ -63,6 +63,8 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "A network with one hidden layer, trained.", (s, o) => new Perceptron(s, o));
         Baseline<RandomForestOptions>("random-forest", "Random forest", "Breiman, Random forests, Machine Learning 45", 2001,
             "Averages trees that saw other rows and features.", (s, o) => new RandomForest(s, o));
+        Baseline<GaussianProcessClassifierOptions>("gp-classifier", "Gaussian process classifier", "Williams and Barber, Bayesian classification with Gaussian processes, IEEE TPAMI 20", 1998,
+            "The posterior of a random function for each class, by Laplace's approximation.", (_, o) => new GaussianProcessClassifier(o));
         Baseline<NoKernelOptions>("zero-shot", "Names alone", "Radford et al., Learning transferable visual models from natural language supervision, ICML, arXiv 2103.00020", 2021,
             "The class whose name is nearest.", (_, _) => new ZeroShot(), needs: ["rows", "names"]);
         Baseline<TipAdapterOptions>("tip-adapter", "Tip-Adapter", "Zhang et al., Tip-Adapter: training-free adaption of CLIP for few-shot classification, ECCV, arXiv 2207.09519", 2022,

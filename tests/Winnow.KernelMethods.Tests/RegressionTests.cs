@@ -21,7 +21,9 @@ public sealed class RegressionTests : IDisposable
         return new(x, (x.select(1, 0) * 1.5).sin() + Rows.Normal(n, 1, seed + 50).squeeze(1) * 0.1);
     }
 
-    private static IRegressor Quick(string method) => (IRegressor)Arena.Build(method, method == "deep-kernel-machine" ? new JsonObject { ["steps"] = 10 } : [], seed: 3);
+    private static IRegressor Quick(string method) => (IRegressor)Arena.Build(method, Small(method), seed: 3);
+
+    private static JsonObject Small(string method) => method switch { "deep-kernel-machine" => new() { ["steps"] = 10 }, "slim-kl" => new() { ["components"] = 30 }, _ => [] };
 
     private static double[] Predicted(string method, RegressionRows rows, Tensor asked)
     {
@@ -111,7 +113,7 @@ public sealed class RegressionTests : IDisposable
         foreach (var method in Arena.DefaultMethods(Arena.Task("regress")))
         {
             var events = new List<TrialEvent>();
-            var metrics = Run("regress", method.Id, new JsonObject { ["rows"] = 60, ["test"] = 50, ["made"] = made }, method.Id == "deep-kernel-machine" ? new JsonObject { ["steps"] = 10 } : [], null, events);
+            var metrics = Run("regress", method.Id, new JsonObject { ["rows"] = 60, ["test"] = 50, ["made"] = made }, Small(method.Id), null, events);
             Assert.All(Arena.MetricsOf("regress"), m => Assert.True(double.IsFinite(metrics[m.Name]), m.Name));
             Assert.InRange(metrics["rmse"], 0, 1.2);
             Assert.Equal(made == "wave", events.Any(e => e is MetricEvent { Name: "curve/high" }));
@@ -187,6 +189,20 @@ public sealed class RegressionTests : IDisposable
         Assert.Equal(0, exact.Report["jitter"]);
         using var doubled = new GaussianProcess(new() { Noise = 1e-18, Steps = 0 }).Fit(new(cat([rows.X, rows.X]), cat([rows.Y, rows.Y])), TestContext.Current.CancellationToken);
         Assert.InRange(doubled.Report["jitter"], 1e-12, 1e-6);
+    }
+
+    [Fact]
+    public void Laplace_stands_where_the_gradient_of_the_posterior_vanishes_and_its_evidence_is_that_of_the_definition()
+    {
+        using var scope = NewDisposeScope();
+        var x = Rows.Normal(11, 2);
+        var t = x.select(1, 0).gt(0).to(ScalarType.Float64);
+        var k = new Rbf(0.5).Gram(x, x) * 4;
+        var found = GaussianProcessClassifier.Laplace.Of(k, t, 100, 1e-13, TestContext.Current.CancellationToken);
+        Rows.Close(t - found.Mode.sigmoid(), linalg.inv(k).mv(found.Mode), 1e-5); // K⁻¹ f = t − π
+        var w = found.Mode.sigmoid() * (1 - found.Mode.sigmoid());
+        double prior = -0.5 * found.Mode.dot(linalg.inv(k).mv(found.Mode)).item<double>(), likely = (t * found.Mode.sigmoid().log() + (1 - t) * (1 - found.Mode.sigmoid()).log()).sum().item<double>();
+        Assert.Equal(prior + likely - 0.5 * linalg.slogdet(eye(11, dtype: ScalarType.Float64) + k.mm(w.diag())).Item2.item<double>(), found.Evidence, 1e-6);
     }
 
     [Fact]

@@ -87,9 +87,9 @@ internal sealed class DeepGram
         }
     }
 
-    private GramBundle Kernel(int layer, GramBundle g) => _kernel == "relu" ? Scaled(GramKernels.Relu(g), _heights[layer].exp().square()) : GramKernels.SquaredExponential(g, _lengths[layer].exp(), _heights[layer].exp());
+    private LayerGrams Kernel(int layer, LayerGrams g) => _kernel == "relu" ? Scaled(GramKernels.Relu(g), _heights[layer].exp().square()) : GramKernels.SquaredExponential(g, _lengths[layer].exp(), _heights[layer].exp());
 
-    private static GramBundle Scaled(GramBundle k, Tensor by) => new(k.Own * by, k.Cross is null ? null : k.Cross * by, k.Diagonal is null ? null : k.Diagonal * by);
+    private static LayerGrams Scaled(LayerGrams k, Tensor by) => new(k.Own * by, k.Cross is null ? null : k.Cross * by, k.Diagonal is null ? null : k.Diagonal * by);
 
     private static Tensor Factor(Tensor k)
     {
@@ -102,7 +102,7 @@ internal sealed class DeepGram
 
     /// <summary>The kernel of the last layer, and the sum of the divergences on the way; a Gram matrix of none of the layers is more than a kernel away.</summary>
     /// <param name="others">Rows to carry along [m, d]; null for none.</param>
-    private (GramBundle Top, Tensor Divergence) Propagate(Tensor? others)
+    private (LayerGrams Top, Tensor Divergence) Propagate(Tensor? others)
     {
         var g = GramKernels.Inputs(_inputs ?? _x, others);
         var divergence = zeros(1, dtype: ScalarType.Float64).squeeze(0);
@@ -160,7 +160,7 @@ internal sealed class DeepGram
     }
 
     /// <summary>Of the sparse form: mean [m, outputs] and variance [m] of the function, u = C v, v of mean m and covariance S.</summary>
-    private (Tensor Mean, Tensor Variance) Posterior(GramBundle top)
+    private (Tensor Mean, Tensor Variance) Posterior(LayerGrams top)
     {
         var white = linalg.solve_triangular(Factor(top.Own), top.Cross!, upper: false);
         return (white.t().mm(_values!), (top.Diagonal! - white.square().sum([0]) + Lower(_spread!).t().mm(white).square().sum([0])).clamp_min(0));

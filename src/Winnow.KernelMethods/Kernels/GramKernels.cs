@@ -6,7 +6,7 @@ namespace Winnow.KernelMethods;
 /// <param name="Own">Of the first with each other [n, n].</param>
 /// <param name="Cross">Of the first with the others [n, m]; null for none.</param>
 /// <param name="Diagonal">Of each other with itself [m]; null for none.</param>
-public sealed record GramBundle(Tensor Own, Tensor? Cross = null, Tensor? Diagonal = null);
+public sealed record LayerGrams(Tensor Own, Tensor? Cross = null, Tensor? Diagonal = null);
 
 /// <summary>Kernels that need no rows, only the Gram matrix of what lies below: every function is differentiable, and 1e-6 is added to the diagonal so that it stays so where rows are the same. Cost O(n² + n m).</summary>
 public static class GramKernels
@@ -17,7 +17,7 @@ public static class GramKernels
     /// <summary>The rows themselves as a Gram matrix: <c>⟨x, y⟩ / d</c>.</summary>
     /// <param name="x">Rows [n, d].</param>
     /// <param name="others">Other rows [m, d], or null.</param>
-    public static GramBundle Inputs(Tensor x, Tensor? others = null)
+    public static LayerGrams Inputs(Tensor x, Tensor? others = null)
     {
         ArgumentNullException.ThrowIfNull(x);
         double d = x.shape[1];
@@ -27,7 +27,7 @@ public static class GramKernels
     /// <summary>
     /// The arc-cosine kernel of ReLU units (Cho and Saul 2009), scaled so that the diagonal stays: <c>(√(gᵢᵢgⱼⱼ − gᵢⱼ²) + (π − θ) gᵢⱼ) / π</c>, θ the angle.
     /// </summary>
-    public static GramBundle Relu(GramBundle g)
+    public static LayerGrams Relu(LayerGrams g)
     {
         ArgumentNullException.ThrowIfNull(g);
         using var scope = NewDisposeScope();
@@ -52,7 +52,7 @@ public static class GramKernels
     /// <param name="g">The Gram matrix.</param>
     /// <param name="length">ℓ, a scalar.</param>
     /// <param name="height">h, a scalar.</param>
-    public static GramBundle SquaredExponential(GramBundle g, Tensor length, Tensor height)
+    public static LayerGrams SquaredExponential(LayerGrams g, Tensor length, Tensor height)
     {
         ArgumentNullException.ThrowIfNull(g);
         ArgumentNullException.ThrowIfNull(length);
@@ -72,7 +72,7 @@ public static class GramKernels
     /// <param name="k">The kernel's blocks.</param>
     /// <param name="factor">The lower factor of its own block.</param>
     /// <param name="g">G [n, n].</param>
-    public static GramBundle Conditional(GramBundle k, Tensor factor, Tensor g)
+    public static LayerGrams Conditional(LayerGrams k, Tensor factor, Tensor g)
     {
         ArgumentNullException.ThrowIfNull(k);
         ArgumentNullException.ThrowIfNull(factor);

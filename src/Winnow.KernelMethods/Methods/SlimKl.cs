@@ -38,11 +38,11 @@ public sealed record SlimKlOptions
     public int Rounds { get; init; } = 100;
 
     /// <summary>The first pull.</summary>
-    [Range(0.0, 1e12, MinimumIsExclusive = true), Description("ρ: how strongly agents are pulled together at first; it adapts")]
-    public double Rho { get; init; } = 1e-10;
+    [Range(0.0, 1e12, MinimumIsExclusive = true), Description("ρ: how strongly agents are pulled together at first, times the squared variance of the values; it adapts. The paper's 1e-10 is of values as they are, in the hundreds")]
+    public double Rho { get; init; } = 100;
 
     /// <summary>Resolution of messages.</summary>
-    [Range(0.0, 1e12), Description("Δ: weights are sent as multiples of it; 0: as they are")]
+    [Range(0.0, 1e12), Description("Δ: weights are sent as multiples of it, in variances of the values; 0: as they are")]
     public double Resolution { get; init; }
 
     /// <summary>How others are answered.</summary>
@@ -62,8 +62,8 @@ public sealed record SlimKlOptions
 /// <param name="options">How.</param>
 public sealed class SlimKl(KernelSetup setup, SlimKlOptions options) : IRegressor
 {
-    private const double Highest = 0.5, Tolerance = 1e-6, InRound = 1e-3, Balance = 10, Agreed = 1e-3, Active = 1e-3, Even = 1e-3;
-    private const int LeastEven = 8, OfOne = 500, OfEach = 100;
+    private const double Highest = 0.5, Tolerance = 1e-6, InRound = 1e-4, Balance = 10, Agreed = 1e-3, Active = 1e-3, Even = 1e-3;
+    private const int MostInRound = 10, LeastEven = 8, OfOne = 500, OfEach = 100;
 
     /// <summary>What the ledger measures.</summary>
     internal static IReadOnlyList<Claim> Claims { get; } =
@@ -93,15 +93,20 @@ public sealed class SlimKl(KernelSetup setup, SlimKlOptions options) : IRegresso
         x = x / unit;
         double? noise = options.Noise > 0 ? options.Noise : even && n >= LeastEven ? NoiseVariance(y.data<double>().ToArray()) : null;
         var (frequencies, deviations) = Candidates(features);
-        double start = y.square().mean().item<double>() / frequencies.Length;
+        double start = y.square().mean().item<double>() / frequencies.Length; // the pull to the mean cannot lift a weight from 0
         var agents = new List<SpectralAgent>();
         try
         {
             for (int j = 0; j < options.Agents; j++)
                 agents.Add(new(Part(x, j), Part(y, j), frequencies, deviations, noise, start));
-            var exchange = new RoundedExchange(options.Resolution, setup.Random("rounding"));
-            var (weights, rounds) = agents.Count == 1 ? (agents[0].Weights, agents[0].Climb(agents[0].Weights, 0, options.Steps, Tolerance, cancellation)) : Consensus(agents, exchange, cancellation);
-            weights = agents.Count == 1 ? agents[0].Weights : weights;
+            double scale = y.square().mean().item<double>();
+            var exchange = new RoundedExchange(options.Resolution * scale, setup.Random("rounding"));
+            int rounds;
+            double[] weights;
+            if (agents.Count > 1)
+                (weights, rounds) = Consensus(agents, exchange, options.Rho / (scale * scale), cancellation);
+            else
+                (rounds, weights) = (agents[0].Climb(agents[0].Weights, 0, options.Steps, Tolerance, cancellation), agents[0].Weights);
             double sigma = agents.Average(a => a.Noise);
             var report = new Dictionary<string, double>
             {
@@ -155,17 +160,16 @@ public sealed class SlimKl(KernelSetup setup, SlimKlOptions options) : IRegresso
     }
 
     /// <summary>Weights on which all agents agree, as far as rounds go; never below 0.</summary>
-    private (double[] Weights, int Rounds) Consensus(List<SpectralAgent> agents, IWeightExchange exchange, CancellationToken cancellation)
+    private (double[] Weights, int Rounds) Consensus(List<SpectralAgent> agents, IWeightExchange exchange, double rho, CancellationToken cancellation)
     {
         int count = agents[0].Weights.Length, round = 0;
-        double rho = options.Rho;
         double[] theta = [.. agents[0].Weights];
         for (; round < options.Rounds; round++)
         {
             double[] sent = exchange.Send(theta, agents.Count);
             double[][] zeta = [.. agents.Select(a =>
             {
-                a.Climb(sent, rho, options.Steps, InRound, cancellation);
+                a.Climb(sent, rho, Math.Min(options.Steps, MostInRound), InRound, cancellation);
                 return exchange.Send(a.Weights, 1);
             })];
             var (next, primal, norm, multipliers) = (Mean(zeta, agents, rho), 0.0, 0.0, 0.0);
@@ -182,7 +186,8 @@ public sealed class SlimKl(KernelSetup setup, SlimKlOptions options) : IRegresso
             theta = next;
             if (primal < floor + Agreed * Math.Max(Math.Sqrt(norm), size) && dual < floor + Agreed * Math.Sqrt(multipliers))
                 break;
-            rho *= primal > Balance * dual ? 2 : dual > primal ? 0.5 : 1;
+            // residuals in the same unit: the dual one is ρ times a change of weights
+            rho *= primal * rho > Balance * dual ? 2 : dual > Balance * primal * rho ? 0.5 : 1;
         }
         return ([.. theta.Select(w => Math.Max(w, 0))], Math.Min(round + 1, options.Rounds));
     }

@@ -159,12 +159,12 @@ public sealed class DeepKernelMachineTests
     public void Learned_inputs_that_are_all_rows_reach_what_all_rows_do()
     {
         using var scope = NewDisposeScope();
-        var (x, y) = Made(24);
+        var (x, y) = Made(12);
         var (asked, dense) = (Rows.Normal(6, 3, 5), new DeepGram(x, y, new(), 100, new SeededRandom(1, "inputs")));
-        var sparse = new DeepGram(x, y, new() { Form = "sparse", Inducing = 24 }, 100, new SeededRandom(1, "inputs"));
-        dense.Train(200, 0.02, 1, new SeededRandom(1, "order"), TestContext.Current.CancellationToken);
-        sparse.Train(800, 0.02, 1000, new SeededRandom(1, "order"), TestContext.Current.CancellationToken);
-        Assert.InRange((dense.Predict(asked).Mean - sparse.Predict(asked).Mean).abs().max().item<double>(), 0, 0.15);
+        var sparse = new DeepGram(x, y, new() { Form = "sparse", Inducing = 12 }, 100, new SeededRandom(1, "inputs"));
+        dense.Train(150, 0.02, 1, new SeededRandom(1, "order"), TestContext.Current.CancellationToken);
+        sparse.Train(400, 0.03, 1000, new SeededRandom(1, "order"), TestContext.Current.CancellationToken);
+        Assert.InRange((dense.Predict(asked).Mean - sparse.Predict(asked).Mean).abs().max().item<double>(), 0, 0.25);
         Assert.True(sparse.Reached <= dense.Reached + 0.05); // a bound
     }
 
