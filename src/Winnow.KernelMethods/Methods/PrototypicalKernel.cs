@@ -11,11 +11,11 @@ public record SceneTrainingOptions
 {
     /// <summary>Features of a pixel.</summary>
     [Range(2, 1024), Description("C: features of a pixel")]
-    public int Channels { get; init; } = 24;
+    public int Channels { get; init; } = 32;
 
     /// <summary>Steps.</summary>
     [Range(0, 1_000_000), Description("steps")]
-    public int Steps { get; init; } = 600;
+    public int Steps { get; init; } = 1000;
 
     /// <summary>Scenes of a step.</summary>
     [Range(1, 1000), Description("scenes of a step")]

@@ -20,7 +20,7 @@ public sealed record SegmentOptions
 
     /// <summary>Training scenes.</summary>
     [Range(1, 100_000), Description("scenes of base classes to learn from")]
-    public int Train { get; init; } = 300;
+    public int Train { get; init; } = 1000;
 
     /// <summary>Validation scenes.</summary>
     [Range(1, 10_000), Description("scenes of base classes to choose options by")]
