@@ -8,13 +8,15 @@ internal sealed class SpectralAgent : IDisposable
 {
     private readonly SpectralGrid _grid;
     private readonly Tensor _y;
+    private const double Floor = 1e-3;
     private readonly bool _learnsNoise;
+    private readonly double _floor;
 
     /// <param name="x">Rows [n, P].</param>
     /// <param name="y">Targets [n].</param>
     /// <param name="frequencies">μ.</param>
     /// <param name="deviations">s.</param>
-    /// <param name="noise">σ²; null where it is learned.</param>
+    /// <param name="noise">σ²; null where it is learned, down to a thousandth of the targets' variance: more terms than rows could leave none.</param>
     /// <param name="start">The weight of every term at first.</param>
     public SpectralAgent(Tensor x, Tensor y, IReadOnlyList<double[]> frequencies, IReadOnlyList<double[]> deviations, double? noise, double start)
     {
@@ -22,7 +24,8 @@ internal sealed class SpectralAgent : IDisposable
             throw new ArgumentOutOfRangeException(nameof(start), start, "expected a weight above 0: a step multiplies it");
         _grid = new(x, frequencies, deviations);
         _y = y.clone().DetachFromDisposeScope();
-        (Noise, _learnsNoise) = (noise ?? 0.1 * y.square().mean().item<double>(), noise is null);
+        _floor = Floor * y.var(unbiased: false).item<double>();
+        (Noise, _learnsNoise) = (noise ?? 100 * _floor, noise is null);
         Weights = [.. Enumerable.Repeat(start, frequencies.Count)];
         Multipliers = new double[frequencies.Count];
     }
@@ -84,7 +87,7 @@ internal sealed class SpectralAgent : IDisposable
             for (int i = 0; i < Weights.Length; i++)
                 Weights[i] = Root(pull, b[i] + Multipliers[i] - pull * consensus[i], Weights[i] * Weights[i] * Math.Max(a[i], 0));
             if (_learnsNoise)
-                Noise *= Math.Sqrt(noiseA / noiseB);
+                Noise = Math.Max(_floor, Noise * Math.Sqrt(noiseA / noiseB));
         }
         return steps;
     }

@@ -22,7 +22,7 @@ public sealed record SlimKlOptions
     public string Frequencies { get; init; } = "auto";
 
     /// <summary>The noise.</summary>
-    [Range(0.0, 1e12), Description("σ²: variance of the noise; 0: of evenly spaced rows with one feature by cross-validation of cosines, else learned with the weights")]
+    [Range(0.0, 1e12), Description("σ²: variance of the noise; 0: of evenly spaced rows with one feature by cross-validation of cosines, where that finds any, else learned with the weights, down to a thousandth of the values' variance")]
     public double Noise { get; init; }
 
     /// <summary>Inner steps.</summary>
@@ -38,8 +38,12 @@ public sealed record SlimKlOptions
     public int Rounds { get; init; } = 100;
 
     /// <summary>The first pull.</summary>
-    [Range(0.0, 1e12, MinimumIsExclusive = true), Description("ρ: how strongly agents are pulled together at first, times the squared variance of the values; it adapts. The paper's 1e-10 is of values as they are, in the hundreds")]
+    [Range(0.0, 1e12, MinimumIsExclusive = true), Description("ρ: how strongly agents are pulled together, times the squared variance of the values. The paper's 1e-10 is of values as they are, in the hundreds")]
     public double Rho { get; init; } = 100;
+
+    /// <summary>Whether it adapts.</summary>
+    [Description("ρ is doubled where agents are ten times further apart than their mean moves, and halved where it moves further than they are apart, as in the released code")]
+    public bool Adapt { get; init; }
 
     /// <summary>Resolution of messages.</summary>
     [Range(0.0, 1e12), Description("Δ: weights are sent as multiples of it, in variances of the values; 0: as they are")]
@@ -54,15 +58,15 @@ public sealed record SlimKlOptions
 /// A Gaussian process whose kernel is a sparse mixture of many fixed spectral kernels, whose weights agents learn who never share their rows.
 /// <para>Paper: Suwandi, Lin, Yin, Wang and Theodoridis, Sparsity-aware distributed learning for Gaussian processes with linear multiple kernel, IEEE TNNLS (arXiv 2309.08201). Left out: the conic program of the released code; the same
 /// surrogate, with its first term bounded too, has a closed form (<see cref="SpectralAgent.Climb"/>).</para>
-/// <para>k = Σ θᵢ Π_p exp(−2π² s² τ_p²) cos(2π μᵢ_p τ_p), θ ≥ 0, with frequencies fixed. Every agent lowers yᵀC⁻¹y + log det C of its rows with a pull to the mean of all; consensus by ADMM, its pull doubled or halved by
-/// the residuals; messages may be rounded (<see cref="RoundedExchange"/>). One feature is rescaled to steps of 1, several to their deviations.</para>
+/// <para>k = Σ θᵢ Π_p exp(−2π² s² τ_p²) cos(2π μᵢ_p τ_p), θ ≥ 0, with frequencies fixed. Every agent lowers yᵀC⁻¹y + log det C of its rows with a pull to the mean of all; consensus by ADMM; messages may be rounded (<see cref="RoundedExchange"/>). One feature is rescaled to steps of 1, several to their deviations.</para>
 /// <para>Cost O(n³ + A n²) a step; memory 16 A n bytes of one feature, 8 A n² of several. Agents take n/N rows each.</para>
 /// </summary>
 /// <param name="setup">Draws frequencies and rounds messages.</param>
 /// <param name="options">How.</param>
-public sealed class SlimKl(KernelSetup setup, SlimKlOptions options) : IRegressor
+/// <param name="exchange">What weights travel by among agents; null for messages inside the process, of the options' resolution.</param>
+public sealed class SlimKl(KernelSetup setup, SlimKlOptions options, IWeightExchange? exchange = null) : IRegressor
 {
-    private const double Highest = 0.5, Tolerance = 1e-6, InRound = 1e-4, Balance = 10, Agreed = 1e-3, Active = 1e-3, Even = 1e-3;
+    private const double Highest = 0.5, Tolerance = 1e-6, InRound = 1e-4, Balance = 10, Agreed = 1e-3, Active = 1e-3, Even = 1e-3, Degenerate = 1e-6;
     private const int MostInRound = 10, LeastEven = 8, OfOne = 500, OfEach = 100;
 
     /// <summary>What the ledger measures.</summary>
@@ -92,6 +96,8 @@ public sealed class SlimKl(KernelSetup setup, SlimKlOptions options) : IRegresso
         var (unit, even) = Unit(x);
         x = x / unit;
         double? noise = options.Noise > 0 ? options.Noise : even && n >= LeastEven ? NoiseVariance(y.data<double>().ToArray()) : null;
+        if (noise < Degenerate * y.var(unbiased: false).item<double>())
+            noise = null; // periods of a few steps are noise to a smoother, or all of it is none: the weights say more
         var (frequencies, deviations) = Candidates(features);
         double start = y.square().mean().item<double>() / frequencies.Length; // the pull to the mean cannot lift a weight from 0
         var agents = new List<SpectralAgent>();
@@ -100,11 +106,11 @@ public sealed class SlimKl(KernelSetup setup, SlimKlOptions options) : IRegresso
             for (int j = 0; j < options.Agents; j++)
                 agents.Add(new(Part(x, j), Part(y, j), frequencies, deviations, noise, start));
             double scale = y.square().mean().item<double>();
-            var exchange = new RoundedExchange(options.Resolution * scale, setup.Random("rounding"));
+            var channel = exchange ?? new RoundedExchange(options.Resolution * scale, setup.Random("rounding"));
             int rounds;
             double[] weights;
             if (agents.Count > 1)
-                (weights, rounds) = Consensus(agents, exchange, options.Rho / (scale * scale), cancellation);
+                (weights, rounds) = Consensus(agents, channel, options.Rho / (scale * scale), cancellation);
             else
                 (rounds, weights) = (agents[0].Climb(agents[0].Weights, 0, options.Steps, Tolerance, cancellation), agents[0].Weights);
             double sigma = agents.Average(a => a.Noise);
@@ -114,8 +120,8 @@ public sealed class SlimKl(KernelSetup setup, SlimKlOptions options) : IRegresso
                 ["noise"] = sigma,
                 ["unit"] = features == 1 ? unit.item<double>() : 1,
                 ["rounds"] = rounds,
-                ["bits"] = exchange.Bits,
-                ["plain_bits"] = exchange.PlainBits,
+                ["bits"] = channel.Bits,
+                ["plain_bits"] = channel.PlainBits,
                 ["jitter"] = agents.Max(a => a.Jitter),
             };
             var kernel = new SpectralProduct(weights, frequencies, deviations);
@@ -160,20 +166,19 @@ public sealed class SlimKl(KernelSetup setup, SlimKlOptions options) : IRegresso
     }
 
     /// <summary>Weights on which all agents agree, as far as rounds go; never below 0.</summary>
-    private (double[] Weights, int Rounds) Consensus(List<SpectralAgent> agents, IWeightExchange exchange, double rho, CancellationToken cancellation)
+    private (double[] Weights, int Rounds) Consensus(List<SpectralAgent> agents, IWeightExchange channel, double rho, CancellationToken cancellation)
     {
         int count = agents[0].Weights.Length, round = 0;
-        double[] theta = [.. agents[0].Weights];
+        double[] theta = [.. agents[0].Weights], common = channel.Send(theta, agents.Count);
         for (; round < options.Rounds; round++)
         {
-            double[] sent = exchange.Send(theta, agents.Count);
             double[][] zeta = [.. agents.Select(a =>
             {
-                a.Climb(sent, rho, Math.Min(options.Steps, MostInRound), InRound, cancellation);
-                return exchange.Send(a.Weights, 1);
+                a.Climb(common, rho, Math.Min(options.Steps, MostInRound), InRound, cancellation);
+                return channel.Send(a.Weights, 1);
             })];
             var (next, primal, norm, multipliers) = (Mean(zeta, agents, rho), 0.0, 0.0, 0.0);
-            double[] common = exchange.Send(next, agents.Count);
+            common = channel.Send(next, agents.Count);
             for (int j = 0; j < agents.Count; j++)
                 for (int i = 0; i < count; i++)
                 {
@@ -186,8 +191,8 @@ public sealed class SlimKl(KernelSetup setup, SlimKlOptions options) : IRegresso
             theta = next;
             if (primal < floor + Agreed * Math.Max(Math.Sqrt(norm), size) && dual < floor + Agreed * Math.Sqrt(multipliers))
                 break;
-            // residuals in the same unit: the dual one is ρ times a change of weights
-            rho *= primal * rho > Balance * dual ? 2 : dual > Balance * primal * rho ? 0.5 : 1;
+            if (options.Adapt)
+                rho *= primal > Balance * dual ? 2 : dual > primal ? 0.5 : 1;
         }
         return ([.. theta.Select(w => Math.Max(w, 0))], Math.Min(round + 1, options.Rounds));
     }

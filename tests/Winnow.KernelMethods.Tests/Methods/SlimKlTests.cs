@@ -167,12 +167,38 @@ public sealed class SlimKlTests : IDisposable
         Assert.InRange(Error(new() { Components = 200, Agents = 2, Resolution = 1e-4 }, out var rounded), 0, 1);
         Assert.True(4 * rounded["bits"] <= rounded["plain_bits"]);
         Assert.InRange(Error(new() { Components = 200, Agents = 2, Answer = "fused" }, out _), 0, 1);
+        var wire = new Recorded();
+        using var recorded = new SlimKl(Setup, new() { Components = 20, Agents = 4, Rounds = 3 }, wire).Fit(rows, TestContext.Current.CancellationToken);
+        Assert.Equal([4, 1, 1, 1, 1, 4, 1, 1, 1, 1, 4, 1, 1, 1, 1, 4], wire.Receivers); // the mean to all, theirs back, the new mean to all: nothing else travels
+        Assert.All(wire.Sizes, size => Assert.Equal(20, size));
         double[][] mu = [.. Enumerable.Range(0, 30).Select(i => (double[])[i / 60.0])], s = [.. mu.Select(_ => (double[])[0.001])];
+        using SpectralAgent free = new(rows.X, rows.Y, mu, s, 0.01, 0.1), barely = new(rows.X, rows.Y, mu, s, 0.01, 0.1);
+        free.Climb(free.Weights, 0, 20, 0, TestContext.Current.CancellationToken);
+        barely.Climb([.. barely.Weights], 1e-9, 20, 0, TestContext.Current.CancellationToken);
+        Assert.All(free.Weights.Zip(barely.Weights), p => Assert.Equal(p.First, p.Second, 1e-6)); // an agent alone, hardly pulled, is the central one
         using SpectralAgent a = new(rows.X, rows.Y, mu, s, 0.01, 0.1), b = new(rows.X, rows.Y, mu, s, 0.01, 0.1);
         foreach (var agent in (SpectralAgent[])[a, b])
             agent.Climb(agent.Weights, 0.5, 20, 0, TestContext.Current.CancellationToken);
         Assert.Equal(a.Weights, b.Weights);
         Assert.All(SlimKl.Global([a.Weights, b.Weights], [a.Multipliers, b.Multipliers], 0.5).Zip(a.Weights), p => Assert.Equal(p.Second, p.First, 1e-12));
+    }
+
+    private sealed class Recorded : IWeightExchange
+    {
+        public List<int> Receivers { get; } = [];
+
+        public List<int> Sizes { get; } = [];
+
+        public double Bits => PlainBits;
+
+        public double PlainBits => 64.0 * Sizes.Sum();
+
+        public double[] Send(double[] weights, int receivers)
+        {
+            Receivers.Add(receivers);
+            Sizes.Add(weights.Length);
+            return [.. weights];
+        }
     }
 
     [Theory, InlineData("electricity", 0.6), InlineData("unemployment", 0.6)]
