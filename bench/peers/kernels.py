@@ -67,7 +67,7 @@ def nearest(x, y, t, p):
 
 def logistic(x, y, t, p):
     """rows, labels, rows asked for, [[C]] -> probabilities"""
-    return linear_model.LogisticRegression(C=p[0, 0], tol=1e-12, max_iter=100000).fit(x, y[:, 0]).predict_proba(t)
+    return linear_model.LogisticRegression(C=p[0, 0], multi_class="multinomial", solver="newton-cg", tol=1e-10, max_iter=10000).fit(x, y[:, 0]).predict_proba(t)
 
 
 def gp_model(p, optimise):

@@ -74,6 +74,14 @@ public sealed partial class ExampleTests
     }
 
     [Fact]
+    public async Task Gp_with_uncertainty_is_less_sure_where_nothing_was_measured()
+    {
+        string output = await RunAsync("gp-with-uncertainty");
+        double Half(string at) => double.Parse(Regex.Match(output, $@"{Regex.Escape(at)}: +-?[\d.]+ ± +([\d.]+)").Groups[1].ValueSpan, System.Globalization.CultureInfo.InvariantCulture);
+        Assert.True(Half("4.85") > 4 * Half("1.62"), output);
+    }
+
+    [Fact]
     public async Task Cluster_a_graph_finds_the_circles_it_made()
     {
         string output = await RunAsync("cluster-a-graph");
@@ -121,7 +129,7 @@ public sealed partial class ExampleTests
     public void Every_example_is_run_by_a_test_and_says_how_to_run_it()
     {
         string[] examples = [.. Repository.FilesWith(".cs").Where(f => f.StartsWith("examples/", StringComparison.Ordinal))];
-        Assert.Equal(["examples/chat-with-a-local-model.cs", "examples/classify-from-a-csv.cs", "examples/cluster-a-graph.cs", "examples/fit-a-huge-vocabulary.cs", "examples/halve-the-kv-cache.cs", "examples/invoice-stream.cs", "examples/keep-and-predict.cs", "examples/load-a-hugging-face-folder.cs", "examples/multiply-sparse.cs", "examples/quantum-kernel.cs", "examples/replay-in-five-lines.cs", "examples/solve-many-systems.cs"], examples);
+        Assert.Equal(["examples/chat-with-a-local-model.cs", "examples/classify-from-a-csv.cs", "examples/cluster-a-graph.cs", "examples/fit-a-huge-vocabulary.cs", "examples/gp-with-uncertainty.cs", "examples/halve-the-kv-cache.cs", "examples/invoice-stream.cs", "examples/keep-and-predict.cs", "examples/load-a-hugging-face-folder.cs", "examples/multiply-sparse.cs", "examples/quantum-kernel.cs", "examples/replay-in-five-lines.cs", "examples/solve-many-systems.cs"], examples);
         Assert.All(examples, e => Assert.Contains($"dotnet run -c Release {e}", File.ReadLines(Repository.FullPath(e)).First()));
     }
 
