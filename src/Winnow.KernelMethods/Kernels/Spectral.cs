@@ -1,5 +1,7 @@
+using System.Numerics.Tensors;
 using Winnow.Core;
 using static TorchSharp.torch;
+using Tensor = TorchSharp.torch.Tensor;
 
 namespace Winnow.KernelMethods;
 
@@ -40,6 +42,7 @@ public sealed class SpectralProduct : IKernel
 /// <summary>Terms of a spectral kernel; those of weight 0 cost nothing.</summary>
 internal sealed class SpectralTerms
 {
+    private const double MostBytes = 8e9;
     private readonly IReadOnlyList<double> _weights;
     private readonly IReadOnlyList<double[]> _frequencies, _deviations;
     private readonly bool _product;
@@ -64,37 +67,78 @@ internal sealed class SpectralTerms
         if (x.dim() != 2 || y.dim() != 2 || x.shape[1] != _frequencies[0].Length || y.shape[1] != x.shape[1])
             throw new ArgumentException($"rows [{string.Join(", ", x.shape)}] and [{string.Join(", ", y.shape)}]; expected {_frequencies[0].Length} features", nameof(x));
         using var scope = NewDisposeScope();
-        var apart = Apart(x, y);
         var gram = zeros(x.shape[0], y.shape[0], dtype: ScalarType.Float64);
+        if (gram.numel() == 0)
+            return gram.MoveToOuterDisposeScope();
+        double[][] apart = Apart(x, y);
+        using var term = new Sheet(apart[0].Length);
+        var sum = Sheet.Of(gram);
         for (int i = 0; i < _weights.Count; i++)
             if (_weights[i] > 0)
             {
-                using var term = NewDisposeScope();
-                gram.add_(Term(apart, _frequencies[i], _deviations[i], _product).mul_(_weights[i]));
+                Term(apart, _frequencies[i], _deviations[i], _product, term);
+                TensorPrimitives.MultiplyAdd(term.Value, _weights[i], sum, sum);
             }
         return (ReferenceEquals(x, y) ? Products.Symmetric(gram) : gram).MoveToOuterDisposeScope();
     }
 
     public Tensor Diagonal(Tensor x) => full(x.shape[0], _weights.Sum(), dtype: ScalarType.Float64);
 
-    /// <summary>τ, a matrix a feature.</summary>
-    public static Tensor[] Apart(Tensor x, Tensor y) => [.. Enumerable.Range(0, (int)x.shape[1]).Select(p => x.select(1, p).unsqueeze(1) - y.select(1, p))];
-
-    /// <summary>A term of weight 1.</summary>
-    public static Tensor Term(Tensor[] apart, double[] frequency, double[] deviation, bool product)
+    /// <summary>τ, a matrix [n, m] a feature.</summary>
+    public static double[][] Apart(Tensor x, Tensor y)
     {
         using var scope = NewDisposeScope();
-        var exponent = zeros_like(apart[0]);
-        var (angle, cosine) = (zeros_like(apart[0]), ones_like(apart[0]));
+        if ((2.0 + x.shape[1]) * x.shape[0] * y.shape[0] * sizeof(double) is var bytes and > MostBytes)
+            throw InputException.At("kernel", FormattableString.Invariant($"{x.shape[0]:N0} by {y.shape[0]:N0} rows, {bytes / 1e9:F1} GB"), $"at most {MostBytes / 1e9:F1} GB", "Take fewer rows.");
+        return [.. Enumerable.Range(0, (int)x.shape[1]).Select(p => (x.select(1, p).unsqueeze(1) - y.select(1, p)).data<double>().ToArray())];
+    }
+
+    /// <summary>A term of weight 1, in memory that is used again: so many small tensors would tear the heap into pieces.</summary>
+    public static void Term(double[][] apart, double[] frequency, double[] deviation, bool product, Sheet sheet)
+    {
+        Span<double> to = sheet.Value, exponent = sheet.Exponent, one = sheet.One;
+        to.Fill(product ? 1 : 0);
+        exponent.Clear();
         for (int p = 0; p < apart.Length; p++)
         {
-            exponent.add_(apart[p].square().mul_(-2 * Math.PI * Math.PI * deviation[p] * deviation[p]));
+            TensorPrimitives.Multiply(apart[p], apart[p], one);
+            TensorPrimitives.MultiplyAdd(one, -2 * Math.PI * Math.PI * deviation[p] * deviation[p], exponent, exponent);
+            TensorPrimitives.Multiply(apart[p], 2 * Math.PI * frequency[p], one);
             if (product)
-                cosine.mul_(apart[p].mul(2 * Math.PI * frequency[p]).cos_());
+            {
+                TensorPrimitives.Cos(one, one);
+                TensorPrimitives.Multiply(to, one, to);
+            }
             else
-                angle.add_(apart[p].mul(2 * Math.PI * frequency[p]));
+                TensorPrimitives.Add(to, one, to);
         }
-        return exponent.exp_().mul_(product ? cosine : angle.cos_()).MoveToOuterDisposeScope();
+        if (!product)
+            TensorPrimitives.Cos(to, to);
+        TensorPrimitives.Exp(exponent, exponent);
+        TensorPrimitives.Multiply(to, exponent, to);
+    }
+
+    /// <summary>Room for a term, in aligned memory: what is summed in vectors depends on where it lies.</summary>
+    public sealed unsafe class Sheet(int length) : IDisposable
+    {
+        private readonly Tensor _value = Made(length), _exponent = Made(length), _one = Made(length);
+
+        public Span<double> Value => Of(_value);
+
+        public Span<double> Exponent => Of(_exponent);
+
+        public Span<double> One => Of(_one);
+
+        public static Span<double> Of(Tensor contiguous) => contiguous.numel() == 0 ? [] : new(Aligned.Address(contiguous), (int)contiguous.numel());
+
+        private static Tensor Made(int length) => empty(length, dtype: ScalarType.Float64).DetachFromDisposeScope();
+
+        public void Dispose()
+        {
+            _value.Dispose();
+            _exponent.Dispose();
+            _one.Dispose();
+        }
     }
 }
 
@@ -102,7 +146,7 @@ internal sealed class SpectralTerms
 /// The Gram matrices of many fixed spectral products over the same rows, as far as weights and quadratic forms need them. Of one feature with one deviation, <c>cos 2πμ(x − y)</c> is
 /// <c>cos cos + sin sin</c>, and nothing but [n, 2A] cosines and sines and one [n, n] envelope is kept; else all A matrices are.
 /// </summary>
-internal sealed class SpectralGrid : IDisposable
+internal sealed unsafe class SpectralGrid : IDisposable
 {
     private const double MostBytes = 4e9;
     private readonly Tensor? _envelope, _waves, _stack;
@@ -113,11 +157,14 @@ internal sealed class SpectralGrid : IDisposable
     {
         using var scope = NewDisposeScope();
         (_count, _rows) = (frequencies.Count, x.shape[0]);
-        var apart = SpectralTerms.Apart(x, x);
+        double[][] apart = SpectralTerms.Apart(x, x);
+        using var term = new SpectralTerms.Sheet(apart[0].Length);
         if (x.shape[1] == 1 && deviations.All(s => s[0] == deviations[0][0]))
         {
             var angle = x * (Aligned.Of([.. frequencies.Select(f => f[0])], _count) * (2 * Math.PI));
-            _envelope = SpectralTerms.Term(apart, [0], deviations[0], product: true).DetachFromDisposeScope();
+            SpectralTerms.Term(apart, [0], deviations[0], product: true, term);
+            _envelope = empty(_rows, _rows, dtype: ScalarType.Float64).DetachFromDisposeScope();
+            term.Value.CopyTo(SpectralTerms.Sheet.Of(_envelope));
             _waves = cat([angle.cos(), angle.sin()], 1).DetachFromDisposeScope();
             return;
         }
@@ -126,8 +173,8 @@ internal sealed class SpectralGrid : IDisposable
         _stack = empty(_count, _rows * _rows, dtype: ScalarType.Float64).DetachFromDisposeScope();
         for (int i = 0; i < _count; i++)
         {
-            using var term = NewDisposeScope();
-            _stack.select(0, i).copy_(SpectralTerms.Term(apart, frequencies[i], deviations[i], product: true).flatten());
+            SpectralTerms.Term(apart, frequencies[i], deviations[i], product: true, term);
+            term.Value.CopyTo(new Span<double>(Aligned.Address(_stack) + i * _rows * _rows, apart[0].Length));
         }
     }
 
