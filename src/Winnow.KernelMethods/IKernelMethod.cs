@@ -95,6 +95,15 @@ internal static class Finite
             throw InputException.At(what, FormattableString.Invariant($"{x[row, column].to(ScalarType.Float64).item<double>()} in row {row}, column {column}"), "finite numbers", "Fill the gap or leave the row out.");
         }
     }
+
+    /// <summary>Refuses rows of another width than those learned from, and numbers that are none.</summary>
+    public static void Rows(Tensor x, long features)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        if (x.dim() != 2 || x.shape[1] != features || x.dtype != ScalarType.Float64)
+            throw InputException.At("rows", $"{x.dtype} [{string.Join(", ", x.shape)}]", $"float64 [n, {features}], as what was learned from", "Give the same features.");
+        Require(x, "rows");
+    }
 }
 
 /// <summary>What the arena hands to every method.</summary>

@@ -69,13 +69,4 @@ public sealed class RegressionRows
 
     /// <summary>Targets, float64 [n].</summary>
     public Tensor Y { get; }
-
-    /// <summary>Refuses rows of another width than those learned from, and numbers that are none.</summary>
-    internal static void Require(Tensor x, long features)
-    {
-        ArgumentNullException.ThrowIfNull(x);
-        if (x.dim() != 2 || x.shape[1] != features || x.dtype != ScalarType.Float64)
-            throw InputException.At("rows", $"{x.dtype} [{string.Join(", ", x.shape)}]", $"float64 [n, {features}], as what was learned from", "Give the same features.");
-        Finite.Require(x, "rows");
-    }
 }

@@ -44,21 +44,21 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
         _clock = clock;
 
         Baseline<NearestNeighboursOptions>("nearest-neighbours", "Nearest neighbours", "Cover and Hart, Nearest neighbor pattern classification, IEEE Transactions on Information Theory 13", 1967,
-            "The nearest rows vote.", (_, o) => new NearestNeighbours(o));
+            "The nearest rows vote, or their mean is expected.", (_, o) => new NearestNeighbours(o), needs: ["examples"]);
         Baseline<NearestMeanOptions>("nearest-mean", "Nearest mean", "Maron, Automatic indexing: an experimental inquiry, Journal of the ACM 8", 1961,
             "The class whose mean is nearest, or Gaussian naive Bayes.", (_, o) => new NearestMean(o));
         Baseline<LogisticRegressionOptions>("logistic-regression", "Logistic regression", "Cox, The regression analysis of binary sequences, Journal of the Royal Statistical Society B 20", 1958,
             "Linear log-odds of the classes, held to small weights.", (s, o) => new LogisticRegression(s, o));
         Baseline<RidgeOptions>("linear-ridge", "Linear ridge regression", "Hoerl and Kennard, Ridge regression: biased estimation for nonorthogonal problems, Technometrics 12", 1970,
-            "Least squares on ones and zeros, held to small weights.", (_, o) => new LinearRidge(o));
+            "Least squares, held to small weights; classes are ones and zeros.", (_, o) => new LinearRidge(o), needs: ["examples"]);
         Baseline<KernelRidgeOptions>("kernel-ridge", "Kernel ridge regression", "Saunders, Gammerman and Vovk, Ridge regression learning algorithm in dual variables, ICML", 1998,
-            "The same on the features of a kernel, whose width and ridge each row left out decides.", (_, o) => new KernelRidge(o));
+            "The same on the features of a kernel, whose width and ridge each row left out decides.", (_, o) => new KernelRidge(o), needs: ["examples"]);
         Baseline<SvmOptions>("svm", "Support vector machine", "Cortes and Vapnik, Support-vector networks, Machine Learning 20", 1995,
             "Separates each pair of classes by the widest margin; width and bound by three folds.", (s, o) => new SupportVectorMachine(s, o));
         Baseline<RandomFourierOptions>("random-fourier", "Random Fourier features", "Rahimi and Recht, Random features for large-scale kernel machines, NIPS", 2007,
-            "Ridge regression on cosines of random projections.", (s, o) => RandomFourier.Method(s, o));
+            "Ridge regression on cosines of random projections.", (s, o) => RandomFourier.Method(s, o), needs: ["examples"]);
         Baseline<NystromOptions>("nystrom", "Nyström features", "Williams and Seeger, Using the Nyström method to speed up kernel machines, NIPS", 2000,
-            "Ridge regression on similarities with some rows.", (s, o) => Nystrom.Method(s, o));
+            "Ridge regression on similarities with some rows.", (s, o) => Nystrom.Method(s, o), needs: ["examples"]);
         Baseline<PerceptronOptions>("perceptron", "Perceptron", "Rumelhart, Hinton and Williams, Learning representations by back-propagating errors, Nature 323", 1986,
             "A network with one hidden layer, trained.", (s, o) => new Perceptron(s, o));
         Baseline<RandomForestOptions>("random-forest", "Random forest", "Breiman, Random forests, Machine Learning 45", 2001,
@@ -118,12 +118,6 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "The class whose rows have the nearest mean in a learned layer.", (s, o) => new Prototypes(s, o), needs: ["episodes", "shown-classes"]);
         Baseline<KnownPriorOptions>("known-prior", "Known prior", "Lindley and Smith, Bayes estimates for the linear model, Journal of the Royal Statistical Society B 34", 1972,
             "Bayesian regression with the prior that tasks were drawn from: the best there is.", (s, o) => new KnownPrior(s, o), needs: ["episodes", "prior"], tags: ["upper-bound"]);
-        Baseline<RidgeOptions>("linear-ridge-values", "Linear ridge regression of numbers", "Hoerl and Kennard, Ridge regression: biased estimation for nonorthogonal problems, Technometrics 12", 1970,
-            "Least squares held to small weights; the error of rows left out is its variance.", (_, o) => new RidgeRegressor(LinearRidge.Of(o)), needs: ["targets"]);
-        Baseline<KernelRidgeOptions>("kernel-ridge-values", "Kernel ridge regression of numbers", "Saunders, Gammerman and Vovk, Ridge regression learning algorithm in dual variables, ICML", 1998,
-            "The same on the features of a kernel, whose width and ridge each row left out decides.", (_, o) => new RidgeRegressor(new KernelRidge(o)), needs: ["targets"]);
-        Baseline<NearestNeighboursOptions>("nearest-neighbours-values", "Nearest neighbours' mean", "Fix and Hodges, Discriminatory analysis: nonparametric discrimination, USAF School of Aviation Medicine", 1951,
-            "The mean of the nearest rows; the error of rows left out is its variance.", (_, o) => new NeighboursMean(o), needs: ["targets"]);
         Baseline<GaussianProcessOptions>("gaussian-process", "Gaussian process", "Williams and Rasmussen, Gaussian processes for regression, NIPS", 1996,
             "The exact posterior of a random function whose length scales and noise make the data likeliest.", (_, o) => new GaussianProcess(o), needs: ["targets"]);
         Baseline<ImprintedOptions>("imprinted-segmenter", "Imprinted prototypes", "Qi, Brown and Lowe, Low-shot learning with imprinted weights, CVPR, arXiv 1712.07136", 2018,
@@ -132,7 +126,7 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "Tells base classes and never says a new one.", (s, o) => new BaseSegmenter(s, o), needs: ["scenes"]);
 
         Seed<NtkOptions>("ntk", "Neural tangent kernel", "Jacot, Gabriel and Hongler, Neural tangent kernel: convergence and generalization in neural networks, NeurIPS, arXiv 1806.07572", 2018,
-            "What an infinitely wide network learns, by one linear system.", (_, o) => Ntk.Method(o), Ntk.Claims);
+            "What an infinitely wide network learns, by one linear system.", (_, o) => Ntk.Method(o), Ntk.Claims, ["examples"]);
         Seed<QuantumKernelOptions>("quantum-kernel", "Quantum-enhanced feature spaces", "Havlíček, Córcoles, Temme, Harrow, Kandala, Chow and Gambetta, Supervised learning with quantum enhanced feature spaces, Nature 567, arXiv 1804.11326", 2019,
             "The overlap of the states that a small circuit makes of two rows.", (s, o) => QuantumKernel.Method(s, o), QuantumKernel.Claims);
         Seed<QuantumClassifierOptions>("quantum-classifier", "Variational quantum classifier", "Havlíček, Córcoles, Temme, Harrow, Kandala, Chow and Gambetta, Supervised learning with quantum enhanced feature spaces, Nature 567, arXiv 1804.11326", 2019,
@@ -146,7 +140,7 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
         Seed<Pcd2VecOptions>("pcd2vec", "PCD2Vec", "Ali, Murad and Patterson, PCD2Vec: a Poisson correction distance-based approach for viral host classification, arXiv 2304.06731", 2023,
             "Vectors of sequences by how many substitutions lie between them.", (s, o) => new Pcd2Vec(s, o), Pcd2Vec.Claims, ["sequences"]);
         Seed<SnnkOptions>("snnk", "Scalable neural network kernels", "Sehanobish, Choromanski, Zhao, Dubey and Likhosherstov, Scalable neural network kernels, ICLR 2024, arXiv 2310.13225", 2023,
-            "A network as a product of random features, whose weights are one linear system.", (s, o) => Snnk.Method(s, o), Snnk.Claims);
+            "A network as a product of random features, whose weights are one linear system.", (s, o) => Snnk.Method(s, o), Snnk.Claims, ["examples"]);
         Seed<IlaSdpOptions>("ila-sdp", "Likelihood-adjusted semidefinite programs", "Zhuang, Chen and Yang, Likelihood adjusted semidefinite programs for clustering heterogeneous data, ICML 2023, arXiv 2209.15097", 2022,
             "Groups of different shapes by a convex program that needs no means.", (s, o) => new IlaSdp(s, o), IlaSdp.Claims, ["points"]);
         Seed<ProsperOptions>("prosper", "ProSper", "Exarchakis, Bornschein, Sheikh, Dai, Henniges, Drefs and Lücke, ProSper: a Python library for probabilistic sparse coding with non-standard priors and superpositions, arXiv 1908.06843", 2019,

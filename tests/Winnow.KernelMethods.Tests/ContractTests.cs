@@ -11,7 +11,7 @@ public sealed class ContractTests : IDisposable
     private static readonly KernelMethodsArena Arena = new();
     private readonly string _folder = Directory.CreateTempSubdirectory("winnow-kernels").FullName;
 
-    public static TheoryData<string> Methods => [.. Arena.Methods.Where(m => m.Needs.Contains("rows")).Select(m => m.Id)];
+    public static TheoryData<string> Methods => [.. Arena.Methods.Where(m => m.Needs.Contains("rows") || m.Needs.Contains("examples")).Select(m => m.Id)];
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
@@ -87,7 +87,7 @@ public sealed class ContractTests : IDisposable
     }
 
     [Theory, MemberData(nameof(Methods))]
-    public void Numbers_that_are_none_are_refused_with_their_place_and_a_cancelled_fit_stops(string method)
+    public void Numbers_that_are_none_are_refused_with_their_place_so_are_other_features_and_a_cancelled_fit_stops(string method)
     {
         using var scope = NewDisposeScope();
         var rows = Made();
@@ -96,6 +96,7 @@ public sealed class ContractTests : IDisposable
         Assert.Contains("row 7, column 3", Assert.Throws<InputException>(() => new TrainingRows(bad, rows.Labels, 3)).Message);
         using var fitted = ((IClassifier)Arena.Build(method)).Fit(rows, TestContext.Current.CancellationToken);
         Assert.Contains("row 7, column 3", Assert.Throws<InputException>(() => fitted.Scores(bad)).Message);
+        Assert.Contains(", 6]", Assert.Throws<InputException>(() => fitted.Scores(rows.X.narrow(1, 0, 5))).Message);
         using var stop = new CancellationTokenSource();
         stop.Cancel();
         Assert.ThrowsAny<OperationCanceledException>(() => ((IClassifier)Arena.Build(method)).Fit(rows, stop.Token));

@@ -11,7 +11,7 @@ public sealed class RegressionTests : IDisposable
     private static readonly KernelMethodsArena Arena = new();
     private readonly string _folder = Directory.CreateTempSubdirectory("winnow-regression").FullName;
 
-    public static TheoryData<string> Methods => [.. Arena.Methods.Where(m => m.Needs.Contains("targets")).Select(m => m.Id)];
+    public static TheoryData<string> Methods => [.. Arena.Methods.Where(m => m.Needs.Contains("targets") || m.Needs.Contains("examples")).Select(m => m.Id)];
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
@@ -127,7 +127,7 @@ public sealed class RegressionTests : IDisposable
         File.WriteAllLines(file, ["a,b,price", .. Enumerable.Range(0, 40).Select(i => FormattableString.Invariant($"{i},{i * 7 % 5},{3 * i + i * 7 % 5}"))]);
         File.WriteAllText(words, "a,b,kind\n1,2,x\n2,1,y\n");
         File.WriteAllText(few, "a,b\n1,2\n2,1\n");
-        Assert.InRange(Run("regress", "linear-ridge-values", [], [], file, [])["rmse"], 0, 1e-3);
+        Assert.InRange(Run("regress", "linear-ridge", [], [], file, [])["rmse"], 0, 1e-3);
         Assert.Contains("'x'", Assert.Throws<InputException>(() => Run("regress", "gaussian-process", [], [], words, [])).Message);
         Assert.Contains("at least 4", Assert.Throws<InputException>(() => Run("regress", "gaussian-process", [], [], few, [])).Message);
     }
@@ -210,7 +210,7 @@ public sealed class RegressionTests : IDisposable
     {
         using var scope = NewDisposeScope();
         var rows = Made(15);
-        using var fitted = new RidgeRegressor(LinearRidge.Of(new() { Ridge = 0.1 })).Fit(rows, TestContext.Current.CancellationToken);
+        using var fitted = new LinearRidge(new() { Ridge = 0.1 }).Fit(rows, TestContext.Current.CancellationToken);
         var kernel = new Polynomial(1, 0.5);
         double missed = 0, ridge = 0.1 * kernel.Gram(rows.X, rows.X).diagonal().mean().item<double>(), mean = rows.Y.mean().item<double>();
         double Without(long[] others, Tensor asked)

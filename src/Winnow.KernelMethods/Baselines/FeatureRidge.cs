@@ -6,33 +6,56 @@ using static TorchSharp.torch;
 namespace Winnow.KernelMethods;
 
 /// <summary>
-/// Ridge regression on ones and zeros of explicit features: <c>θ = (ZᵀZ + λI)⁻¹ Zᵀ(Y − 1/classes)</c>, scores <c>z θ</c>. The ridge is a share of the mean of z·z; left open it is chosen by the error of
+/// Ridge regression on explicit features, of classes on ones and zeros: <c>θ = (ZᵀZ + λI)⁻¹ Zᵀ(Y − 1/classes)</c>, scores <c>z θ</c>; of numbers on their differences from the mean. The ridge is a share of the mean of z·z; left open it is chosen by the error of
 /// each row left out in turn, which one singular value decomposition gives for all (<see cref="LeaveOneOut"/>). Cost O(n q · min(n, q)) for q features; no n by n matrix.
 /// </summary>
 /// <param name="features">Makes, from the rows learned from, what makes features of any rows.</param>
 /// <param name="ridge">The ridge; 0 for chosen.</param>
-public sealed class FeatureRidge(Func<Tensor, IFeatures> features, double ridge) : IClassifier
+public sealed class FeatureRidge(Func<Tensor, IFeatures> features, double ridge) : IClassifier, IRegressor
 {
     /// <inheritdoc/>
     public IFitted Fit(TrainingRows rows, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(rows);
         using var scope = NewDisposeScope();
-        var map = features(rows.X);
-        var (z, y) = (map.Of(rows.X), rows.OneHot().sub_(1.0 / rows.Classes));
-        cancellation.ThrowIfCancellationRequested();
-        double size = z.square().sum().item<double>() / z.shape[0];
-        if (!(size > 0) || !double.IsFinite(size))
-            throw InputException.At("features", $"a mean size of {size}", "a finite one above 0", "Scale the rows.");
-        var (u, s, v) = linalg.svd(z, fullMatrices: false);
-        double[] ridges = ridge > 0 ? [ridge] : [.. LeaveOneOut.Ridges];
-        double[] errors = ridges.Length == 1 ? [0] : LeaveOneOut.Errors(u, s.square(), y, ridges.Select(r => r * size));
-        double best = ridges[Array.IndexOf(errors, errors.Min())];
-        var theta = v.t().mm((s / (s.square() + best * size)).unsqueeze(1) * u.t().mm(y));
-        return new Fitted(map, theta, new Dictionary<string, double> { ["ridge"] = best, ["features"] = z.shape[1] });
+        return Fit(rows.X, rows.OneHot().sub_(1.0 / rows.Classes), told: false, cancellation).Fitted;
     }
 
-    private sealed class Fitted(IFeatures map, Tensor theta, IReadOnlyDictionary<string, double> report) : IFitted
+    /// <inheritdoc/>
+    public IFittedRegressor Fit(RegressionRows rows, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        using var scope = NewDisposeScope();
+        double mean = rows.Y.mean().item<double>();
+        var (fitted, leftOut) = Fit(rows.X, (rows.Y - mean).unsqueeze(1), told: true, cancellation);
+        return new FittedNumbers(fitted, mean, leftOut);
+    }
+
+    private (Fitted Fitted, double LeftOut) Fit(Tensor x, Tensor y, bool told, CancellationToken cancellation)
+    {
+        var map = features(x);
+        try
+        {
+            var z = map.Of(x);
+            cancellation.ThrowIfCancellationRequested();
+            double size = z.square().sum().item<double>() / z.shape[0];
+            if (!(size > 0) || !double.IsFinite(size))
+                throw InputException.At("features", $"a mean size of {size}", "a finite one above 0", "Scale the rows.");
+            var (u, s, v) = linalg.svd(z, fullMatrices: false);
+            double[] ridges = ridge > 0 ? [ridge] : [.. LeaveOneOut.Ridges];
+            double[] errors = ridges.Length > 1 || told ? LeaveOneOut.Errors(u, s.square(), y, ridges.Select(r => r * size)) : [double.NaN];
+            int least = ridges.Length > 1 ? Array.IndexOf(errors, errors.Min()) : 0;
+            var theta = v.t().mm((s / (s.square() + ridges[least] * size)).unsqueeze(1) * u.t().mm(y));
+            return (new(map, x.shape[1], theta, new Dictionary<string, double> { ["ridge"] = ridges[least], ["features"] = z.shape[1] }), errors[least]);
+        }
+        catch
+        {
+            map.Dispose();
+            throw;
+        }
+    }
+
+    private sealed class Fitted(IFeatures map, long width, Tensor theta, IReadOnlyDictionary<string, double> report) : IFitted
     {
         private readonly Tensor _theta = theta.clone().DetachFromDisposeScope();
 
@@ -41,7 +64,7 @@ public sealed class FeatureRidge(Func<Tensor, IFeatures> features, double ridge)
         public Tensor Scores(Tensor x)
         {
             using var scope = NewDisposeScope();
-            Finite.Require(x, "rows");
+            Finite.Rows(x, width);
             return map.Of(x).mm(_theta).MoveToOuterDisposeScope();
         }
 
@@ -94,7 +117,7 @@ public sealed class RandomFourier : IFeatures
     }
 
     /// <summary>As a method.</summary>
-    internal static IClassifier Method(KernelSetup setup, RandomFourierOptions o) =>
+    internal static FeatureRidge Method(KernelSetup setup, RandomFourierOptions o) =>
         new FeatureRidge(x => new RandomFourier((int)x.shape[1], o.Features, o.Gamma * Rbf.Median(x), setup.Random("fourier")), o.Ridge);
 
     /// <inheritdoc/>
@@ -142,7 +165,7 @@ public sealed class Nystrom : IFeatures
     }
 
     /// <summary>As a method.</summary>
-    internal static IClassifier Method(KernelSetup setup, NystromOptions o) => new FeatureRidge(x =>
+    internal static FeatureRidge Method(KernelSetup setup, NystromOptions o) => new FeatureRidge(x =>
     {
         long[] order = [.. Enumerable.Range(0, (int)x.shape[0]).Select(i => (long)i)];
         setup.Random("landmarks").Shuffle(order);

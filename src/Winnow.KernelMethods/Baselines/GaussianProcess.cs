@@ -153,7 +153,7 @@ public sealed class GaussianProcess(GaussianProcessOptions options) : IRegressor
         public Prediction Predict(Tensor x)
         {
             using var scope = NewDisposeScope();
-            RegressionRows.Require(x, _x.shape[1]);
+            Finite.Rows(x, _x.shape[1]);
             var cross = _kernel.Gram(_x, x / _scales); // [n, m]
             var explained = linalg.solve_triangular(_factor, cross, upper: false).square().sum([0]);
             var variance = ((1 - explained).clamp_min_(0) + Math.Max(_noise, double.Epsilon)) * _variance;

@@ -118,7 +118,7 @@ public sealed class GaussianProcessClassifier(GaussianProcessClassifierOptions o
         public Tensor Scores(Tensor x)
         {
             using var scope = NewDisposeScope();
-            RegressionRows.Require(x, _x.shape[1]);
+            Finite.Rows(x, _x.shape[1]);
             var cross = Kernel.Gram(_x, x) * _variance; // [n, m]
             return stack([.. _classes.Select(c =>
             {

@@ -1,6 +1,5 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
-using Winnow.Core;
 using static TorchSharp.torch;
 
 namespace Winnow.KernelMethods;
@@ -26,13 +25,13 @@ public sealed record KernelRidgeOptions : RidgeOptions
 }
 
 /// <summary>
-/// Kernel ridge regression on ones and zeros: <c>(K + λI) α = Y − 1/classes</c>, scores <c>k(x, X) α</c>. What is left open is chosen by the squared error of each row left out, which one
+/// Kernel ridge regression, of classes on ones and zeros: <c>(K + λI) α = Y − 1/classes</c>, scores <c>k(x, X) α</c>; of numbers on their differences from the mean, with the variance by which rows left out are missed. What is left open is chosen by the squared error of each row left out, which one
 /// eigendecomposition gives for all ridges (<see cref="LeaveOneOut"/>); of more than 1,000 rows for so many of them, evenly taken.
 /// Cost O(n³ / 3), and a decomposition for each kernel that is tried; memory 8 n² bytes a matrix.
 /// </summary>
 /// <param name="kernels">Kernels for some rows, from which one is chosen.</param>
 /// <param name="options">The ridge.</param>
-public sealed class KernelRidge(Func<Tensor, IReadOnlyList<IKernel>> kernels, RidgeOptions options) : IClassifier
+public sealed class KernelRidge(Func<Tensor, IReadOnlyList<IKernel>> kernels, RidgeOptions options) : IClassifier, IRegressor
 {
     private static readonly double[] Widths = [0.25, 0.5, 1, 2, 4];
     private const int MostTried = 1000;
@@ -48,6 +47,16 @@ public sealed class KernelRidge(Func<Tensor, IReadOnlyList<IKernel>> kernels, Ri
         ArgumentNullException.ThrowIfNull(rows);
         using var scope = NewDisposeScope();
         return Fit(rows.X, rows.OneHot().sub_(1.0 / rows.Classes), false, cancellation).Fitted;
+    }
+
+    /// <inheritdoc/>
+    public IFittedRegressor Fit(RegressionRows rows, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        using var scope = NewDisposeScope();
+        double mean = rows.Y.mean().item<double>();
+        var (fitted, leftOut) = Fit(rows.X, (rows.Y - mean).unsqueeze(1), true, cancellation);
+        return new FittedNumbers(fitted, mean, leftOut);
     }
 
     /// <summary>Learns any targets.</summary>
@@ -139,9 +148,7 @@ internal sealed class FittedKernel : IFitted, IOnKernel
     public Tensor Scores(Tensor x)
     {
         using var scope = NewDisposeScope();
-        Finite.Require(x, "rows");
-        if (x.dim() != 2 || x.shape[1] != _x.shape[1])
-            throw InputException.At("rows", $"[{string.Join(", ", x.shape)}]", $"[n, {_x.shape[1]}], as what was learned from", "Give the same features.");
+        Finite.Rows(x, _x.shape[1]);
         var scores = _kernel.Gram(x, _x).mm(_alpha);
         return (_base is null ? scores : scores + Cosine.Unit(x).mm(_base.t())).MoveToOuterDisposeScope();
     }

@@ -1,6 +1,5 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
-using Winnow.Core;
 using static TorchSharp.torch;
 
 namespace Winnow.KernelMethods;
@@ -156,9 +155,7 @@ public sealed class LogisticRegression(KernelSetup setup, LogisticRegressionOpti
         public Tensor Scores(Tensor x)
         {
             using var scope = NewDisposeScope();
-            Finite.Require(x, "rows");
-            if (x.dim() != 2 || x.shape[1] != weights.shape[0] - 1)
-                throw InputException.At("rows", $"[{string.Join(", ", x.shape)}]", $"[n, {weights.shape[0] - 1}], as what was learned from", "Give the same features.");
+            Finite.Rows(x, weights.shape[0] - 1);
             var own = (x.mm(weights.narrow(0, 0, weights.shape[0] - 1)) + weights[-1]).log_softmax(1);
             return (present.Length == classes ? own : full(x.shape[0], classes, Never, dtype: ScalarType.Float64).index_copy_(1, tensor(present.Select(c => (long)c).ToArray()), own)).MoveToOuterDisposeScope();
         }

@@ -1,6 +1,5 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
-using Winnow.Core;
 using static TorchSharp.torch;
 
 namespace Winnow.KernelMethods;
@@ -54,9 +53,7 @@ public sealed class NearestMean(NearestMeanOptions options) : IClassifier
         public Tensor Scores(Tensor x)
         {
             using var scope = NewDisposeScope();
-            Finite.Require(x, "rows");
-            if (x.dim() != 2 || x.shape[1] != means.shape[1])
-                throw InputException.At("rows", $"[{string.Join(", ", x.shape)}]", $"[n, {means.shape[1]}], as what was learned from", "Give the same features.");
+            Finite.Rows(x, means.shape[1]);
             var own = stack([.. Enumerable.Range(0, present.Length).Select(k => ((x - means[k]).square() / variances[k]).sum(1) / -2 + constant[k])], 1);
             if (present.Length == classes)
                 return own.MoveToOuterDisposeScope();

@@ -12,9 +12,12 @@ public sealed record NearestNeighboursOptions
     public int Neighbours { get; init; } = 5;
 }
 
-/// <summary>The nearest rows vote (Cover and Hart 1967): scores are shares of votes, and ties go to the nearest of them. Cost O(n d) a row; memory all rows.</summary>
-public sealed class NearestNeighbours(NearestNeighboursOptions options) : IClassifier
+/// <summary>The nearest rows vote (Cover and Hart 1967): scores are shares of votes, and ties go to the nearest of them; of numbers <see cref="NeighboursMean"/>. Cost O(n d) a row; memory all rows.</summary>
+public sealed class NearestNeighbours(NearestNeighboursOptions options) : IClassifier, IRegressor
 {
+    /// <inheritdoc/>
+    public IFittedRegressor Fit(RegressionRows rows, CancellationToken cancellation = default) => new NeighboursMean(options).Fit(rows, cancellation);
+
     /// <inheritdoc/>
     public IFitted Fit(TrainingRows rows, CancellationToken cancellation = default)
     {
@@ -32,7 +35,7 @@ public sealed class NearestNeighbours(NearestNeighboursOptions options) : IClass
         public Tensor Scores(Tensor rows)
         {
             using var scope = NewDisposeScope();
-            Finite.Require(rows, nameof(rows));
+            Finite.Rows(rows, x.shape[1]);
             var (_, nearest) = Products.SquaredDistances(rows, x).topk(neighbours, largest: false);
             // of as many votes the class of the nearest: a vote weighs a little less the further away it is
             var weights = 1 - arange(0, neighbours, dtype: ScalarType.Float64) * Tie;

@@ -34,7 +34,7 @@ public sealed class NeighboursMean(NearestNeighboursOptions options) : IRegresso
         public Prediction Predict(Tensor rows)
         {
             using var scope = NewDisposeScope();
-            RegressionRows.Require(rows, x.shape[1]);
+            Finite.Rows(rows, x.shape[1]);
             var mean = Mean(Products.SquaredDistances(rows, x), y, neighbours);
             return new Prediction(mean, full_like(mean, Math.Max(leftOut, double.Epsilon))).ToOuterScope();
         }

@@ -56,10 +56,10 @@ public sealed class Perceptron(KernelSetup setup, PerceptronOptions options) : I
                 adam.Step(network.ParameterValues, network.GradientValues);
             }
         }
-        return new Fitted(network);
+        return new Fitted(network, rows.X.shape[1]);
     }
 
-    private sealed class Fitted(Network network) : IFitted
+    private sealed class Fitted(Network network, long width) : IFitted
     {
         public IReadOnlyDictionary<string, double> Report { get; } = new Dictionary<string, double>();
 
@@ -67,7 +67,7 @@ public sealed class Perceptron(KernelSetup setup, PerceptronOptions options) : I
         {
             using var scope = NewDisposeScope();
             using var untracked = no_grad();
-            Finite.Require(x, "rows");
+            Finite.Rows(x, width);
             return network.Forward(x.to(ScalarType.Float32)).to(ScalarType.Float64).MoveToOuterDisposeScope();
         }
 

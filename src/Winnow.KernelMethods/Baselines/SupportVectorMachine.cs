@@ -91,7 +91,7 @@ public sealed class SupportVectorMachine(Func<Tensor, IReadOnlyList<IKernel>> ke
         public Tensor Scores(Tensor rows)
         {
             using var scope = NewDisposeScope();
-            Finite.Require(rows, nameof(rows));
+            Finite.Rows(rows, _x.shape[1]);
             return Aligned.Of(machines.Scores(kernel.Gram(rows, _x), classes), rows.shape[0], classes).MoveToOuterDisposeScope();
         }
 

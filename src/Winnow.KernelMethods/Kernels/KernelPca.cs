@@ -117,9 +117,7 @@ public sealed class KernelPca : IDisposable
         ArgumentNullException.ThrowIfNull(rows);
         if (_kernel is null || _x is null)
             throw new InvalidOperationException("rows, but it was fitted on a Gram matrix; expected their similarities with the rows learned from: call TransformGram");
-        Finite.Require(rows, nameof(rows));
-        if (rows.dim() != 2 || rows.shape[1] != _x.shape[1])
-            throw InputException.At("rows", $"[{string.Join(", ", rows.shape)}]", $"[m, {_x.shape[1]}], as what was learned from", "Give the same features.");
+        Finite.Rows(rows, _x.shape[1]);
         using var scope = NewDisposeScope();
         return TransformGram(_kernel.Gram(rows, _x)).MoveToOuterDisposeScope();
     }

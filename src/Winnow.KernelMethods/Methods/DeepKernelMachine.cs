@@ -141,7 +141,7 @@ public sealed class DeepKernelMachine(KernelSetup setup, DeepKernelMachineOption
         public Prediction Predict(Tensor x)
         {
             using var scope = NewDisposeScope();
-            RegressionRows.Require(x, _machine.Features);
+            Finite.Rows(x, _machine.Features);
             var (mean, variance) = _machine.Predict(x);
             return new Prediction(mean + _mean, variance).ToOuterScope();
         }

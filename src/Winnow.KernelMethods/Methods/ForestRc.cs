@@ -190,10 +190,8 @@ public sealed class ForestRc(KernelSetup setup, ForestRcOptions options) : IClas
         public Tensor Scores(Tensor x)
         {
             using var scope = NewDisposeScope();
-            Finite.Require(x, "rows");
+            Finite.Rows(x, mean.Length);
             int d = mean.Length, n = (int)x.shape[0];
-            if (x.shape[1] != d)
-                throw InputException.At("rows", $"[{string.Join(", ", x.shape)}]", $"[n, {d}], as what was learned from", "Give the same features.");
             var standard = (x - Aligned.Of(mean, 1, d)) / Aligned.Of(deviation, 1, d);
             double[] scores = new double[(long)n * classes], own = new double[classes];
             foreach (var forest in forests)

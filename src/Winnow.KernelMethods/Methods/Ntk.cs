@@ -56,7 +56,7 @@ public sealed class Ntk(NtkOptions options) : IKernel
     ];
 
     /// <summary>As a method: with a ridge.</summary>
-    internal static IClassifier Method(NtkOptions options) => new KernelRidge(_ => [new Ntk(options)], options);
+    internal static KernelRidge Method(NtkOptions options) => new KernelRidge(_ => [new Ntk(options)], options);
 
     /// <inheritdoc/>
     public Tensor Gram(Tensor x, Tensor y)

@@ -229,8 +229,7 @@ public sealed class QuantumClassifier(KernelSetup setup, QuantumClassifierOption
         public Tensor Scores(Tensor x)
         {
             using var scope = NewDisposeScope();
-            if (x.dim() != 2 || x.shape[1] != qubits)
-                throw InputException.At("rows", $"[{string.Join(", ", x.shape)}]", $"[n, {qubits}], as what was learned from", "Give the same features.");
+            Finite.Rows(x, qubits);
             var (a, b) = method._states.States(x);
             double[] real = a.data<double>().ToArray(), imaginary = b.data<double>().ToArray();
             int n = (int)x.shape[0];

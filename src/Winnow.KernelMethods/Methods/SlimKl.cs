@@ -289,7 +289,7 @@ public sealed class SlimKl(KernelSetup setup, SlimKlOptions options, IWeightExch
         public Prediction Predict(Tensor x)
         {
             using var scope = NewDisposeScope();
-            RegressionRows.Require(x, _unit.shape[0]);
+            Finite.Rows(x, _unit.shape[0]);
             var scaled = x / _unit;
             var answers = parts.Select(p => p.Of(scaled)).ToList();
             var precision = answers.Select(a => 1 / a.Variance).Aggregate((a, b) => a + b);

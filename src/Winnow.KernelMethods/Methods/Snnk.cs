@@ -59,7 +59,7 @@ public sealed class Snnk : IFeatures
     ];
 
     /// <summary>The bundled network as a method.</summary>
-    internal static IClassifier Method(KernelSetup setup, SnnkOptions o) => new FeatureRidge(x =>
+    internal static FeatureRidge Method(KernelSetup setup, SnnkOptions o) => new FeatureRidge(x =>
     {
         using var g = Projections(o.Features, (int)x.shape[1], o.Orthogonal, setup.Random("projections"));
         return new Snnk(g, o.Floor, o.Normalise);

@@ -7,7 +7,7 @@ namespace Winnow.KernelMethods;
 /// <summary>Rows with labels: some are learned from, others asked for.</summary>
 internal sealed class ClassifyTask : IKernelTask
 {
-    public TaskCard Card { get; } = new("classify", "Classes from few rows", "Rows of a table or images with labels: some are learned from, others asked for. Scaled by the mean and deviation of those learned from.", OptionsSchema.Of<ClassifyOptions>(), ["rows"]);
+    public TaskCard Card { get; } = new("classify", "Classes from few rows", "Rows of a table or images with labels: some are learned from, others asked for. Scaled by the mean and deviation of those learned from.", OptionsSchema.Of<ClassifyOptions>(), ["rows", "examples"]);
 
     public IReadOnlyList<FigureCard> Figures => ClassificationFigures.Cards;
 
@@ -21,7 +21,7 @@ internal sealed class ClassifyTask : IKernelTask
 /// <summary>Names of classes and a few rows.</summary>
 internal sealed class FewShotTask : IKernelTask
 {
-    public TaskCard Card { get; } = new("few-shot", "Names and a few rows", "A vector for each class is known beforehand, as the embedding of its name would be, and a few rows; others are asked for.", OptionsSchema.Of<FewShotOptions>(), ["rows", "names"]);
+    public TaskCard Card { get; } = new("few-shot", "Names and a few rows", "A vector for each class is known beforehand, as the embedding of its name would be, and a few rows; others are asked for.", OptionsSchema.Of<FewShotOptions>(), ["rows", "examples", "names"]);
 
     public DataSummary Inspect(string? source, object options, DataReading reading, CancellationToken cancellation) => Classification.Inspect(source, reading, cancellation);
 
@@ -33,7 +33,7 @@ internal sealed class FewShotTask : IKernelTask
 /// <summary>Angles whose class a circuit decides.</summary>
 internal sealed class AdHocTask : IKernelTask
 {
-    public TaskCard Card { get; } = new("ad-hoc", "Classes that a circuit makes", "Angles whose class is the sign of what a random measurement of a circuit's state expects: what a quantum kernel separates by construction.", OptionsSchema.Of<AdHocOptions>(), ["rows", "table", "angles"]) { Data = null };
+    public TaskCard Card { get; } = new("ad-hoc", "Classes that a circuit makes", "Angles whose class is the sign of what a random measurement of a circuit's state expects: what a quantum kernel separates by construction.", OptionsSchema.Of<AdHocOptions>(), ["rows", "examples", "table", "angles"]) { Data = null };
 
     public DataSummary Inspect(string? source, object options, DataReading reading, CancellationToken cancellation) => options is AdHocOptions o && source is null
         ? KernelTrial.Made(Card, o, "Made by a circuit", $"{o.Qubits} angles, {o.Rows} rows of each of two classes, {o.Test} to test on", reading)

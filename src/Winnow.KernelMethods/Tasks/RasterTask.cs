@@ -50,7 +50,7 @@ public sealed record RasterOptions
 /// <summary>Classes of the pixels of a scene.</summary>
 internal sealed class RasterTask : IKernelTask
 {
-    public TaskCard Card { get; } = new("raster", "Land cover of a scene", "Pixels of several bands, some with a class: those of some blocks are learned from, those of others asked for, and the map of all is kept. Without a folder a scene of fields is made.", OptionsSchema.Of<RasterOptions>(), ["rows", "table"])
+    public TaskCard Card { get; } = new("raster", "Land cover of a scene", "Pixels of several bands, some with a class: those of some blocks are learned from, those of others asked for, and the map of all is kept. Without a folder a scene of fields is made.", OptionsSchema.Of<RasterOptions>(), ["rows", "examples", "table"])
     {
         Data = "FOLDER",
         Metrics = [Metrics.Cards.First(m => m.Name == "kappa"), .. Metrics.Cards.Where(m => m.Name != "kappa")],

@@ -31,7 +31,7 @@ public sealed record RegressOptions
 internal sealed class RegressTask : IKernelTask
 {
     public TaskCard Card { get; } = new("regress", "Numbers from few rows", "Rows of a table with a number each: some are learned from, others asked for. Rows and numbers are scaled by the mean and deviation of those learned from. Without a file, values of a function with noise.",
-        OptionsSchema.Of<RegressOptions>(), ["targets"])
+        OptionsSchema.Of<RegressOptions>(), ["targets", "examples"])
     { Metrics = Metrics.OfRegression };
 
     public IReadOnlyList<FigureCard> Figures => [Regression.Curve];

@@ -28,7 +28,7 @@ internal sealed class SeriesTask : IKernelTask
     private const double Shortest = 4, Longest = 60;
 
     public TaskCard Card { get; } = new("series", "What comes next in a series", "Values in time, of a table with a column of times and one of values: the last are asked for, those before are learned from. Without a file, a sum of periods with noise.",
-        OptionsSchema.Of<SeriesOptions>(), ["targets"])
+        OptionsSchema.Of<SeriesOptions>(), ["targets", "examples"])
     { Metrics = Metrics.OfRegression };
 
     public DataSummary Inspect(string? source, object options, DataReading reading, CancellationToken cancellation)

@@ -42,7 +42,7 @@ public sealed record UnseenClassesOptions
 /// <summary>Only some classes have rows to learn from; all are asked for.</summary>
 internal sealed class UnseenClassesTask : IKernelTask
 {
-    public TaskCard Card { get; } = new("unseen-classes", "Classes without rows", "How far classes are from each other is known, by a hierarchy or vectors; only some have rows to learn from, and rows of all are asked for. Without a file classes are the nodes of a random tree, whose means walk along its edges.", OptionsSchema.Of<UnseenClassesOptions>(), ["rows", "distances"]) { Metrics = OfClasses };
+    public TaskCard Card { get; } = new("unseen-classes", "Classes without rows", "How far classes are from each other is known, by a hierarchy or vectors; only some have rows to learn from, and rows of all are asked for. Without a file classes are the nodes of a random tree, whose means walk along its edges.", OptionsSchema.Of<UnseenClassesOptions>(), ["rows", "examples", "distances"]) { Metrics = OfClasses };
 
     public IReadOnlyList<FigureCard> Figures { get; } = [new("away", FigureKind.Lines, "Squared distance by how far a class is from those with rows", "away", "steps from the nearest class with rows", "mean squared distance of the answer", "At 0 are the classes that were learned from; what a method loses there is what it pays for the others.")];
 
