@@ -32,6 +32,9 @@ public static class NamedDataSets
         new("iris", "Iris", UciTerms, ["iris.csv", "sklearn/iris.csv"], null, []),
         new("wine", "Wine", UciTerms, ["wine.csv", "sklearn/wine_data.csv"], null, []),
         new("breast-cancer", "Breast cancer (Wisconsin)", UciTerms, ["breast_cancer.csv", "sklearn/breast_cancer.csv"], null, []),
+        Uci("energy", "Energy efficiency (heating load)", "Tsanas and Xifara (2012)", "261d4267aec44ab19d18cca07eb7060f"),
+        Uci("yacht", "Yacht hydrodynamics (residuary resistance)", "Gerritsma, Onnink and Versluis (1981)", "7f76e247bb7ca38df3f1a5e918697b3f"),
+        Uci("concrete", "Concrete compressive strength", "Yeh (1998)", "3a0d46c88b95e3181e5a29475b3a2e04"),
         new("movielens-100k", "MovieLens 100K", "Harper and Konstan (2015): The MovieLens datasets: history and context; GroupLens, University of Minnesota, for research, not to be redistributed.",
             ["movielens-100k", "ml-100k"], null, []),
     ];
@@ -64,6 +67,10 @@ public static class NamedDataSets
 
     /// <summary>Where downloads of a data set lie.</summary>
     internal static string CacheFolder(NamedDataSet set, DataFolders folders) => Path.Combine(folders.Cache, "data", set.Name);
+
+    /// <summary>A table of numbers whose last column is learned, as the repository of a paper on deep kernel processes keeps it beside fixed splits.</summary>
+    private static NamedDataSet Uci(string name, string title, string source, string md5) =>
+        new(name, title, $"{source}. {UciTerms}", [$"uci/{name}/data.txt", $"{name}.txt"], null, [new(new($"https://raw.githubusercontent.com/LaurenceA/bayesfunc/d3fed87236834d49994cc8017fa4ed4ca66cab96/uci/{name}/data.txt"), md5, "its repository at this commit")]);
 
     private static PublishedFile[] Idx(string root, string source, string trainImages, string trainLabels, string testImages, string testLabels) =>
     [

@@ -64,7 +64,7 @@ public sealed class DataSourcesTests : IDisposable
     public void Folder_without_data_is_refused_and_names_a_file_inside()
     {
         Directory.CreateDirectory(_scratch.Path("empty"));
-        Refused(() => Open(_scratch.Path("empty")), "found an empty folder; expected CSV, TSV, JSON lines, CoNLL-U, Parquet, IDX");
+        Refused(() => Open(_scratch.Path("empty")), "found an empty folder; expected CSV, TSV, numbers between spaces, JSON lines, CoNLL-U, Parquet, IDX");
         _scratch.Write("full/x.csv", "1,2,a\n");
         Refused(() => Open(_scratch.Path("full")), "found a folder without IDX pairs", "Name the file inside it, e.g.", "x.csv");
     }

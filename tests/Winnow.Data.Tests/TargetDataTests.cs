@@ -48,6 +48,26 @@ public sealed class TargetDataTests : IDisposable
     }
 
     [Fact]
+    public void Numbers_between_runs_of_spaces_are_a_table_without_a_header()
+    {
+        var data = Read(_scratch.Write("data.txt", " 0.5  18.00 \t 2e1\n\n -1   0.00 30 \r\n2 3\t4\n\n"));
+        Assert.Equal([20, 30, 4], data.Targets.ToArray());
+        Assert.Equal(2, data.Rows.Width);
+        float[] values = new float[6];
+        data.Rows.CopyRows([0, 1, 2], values);
+        Assert.Equal([0.5f, 18, -1, 0, 2, 3], values);
+        Assert.Equal([0.5, -1, 2], Read(_scratch.Write("data.txt", " 0.5  18.00 \t 2e1\n\n -1   0.00 30 \r\n2 3\t4\n\n"), "0").Targets.ToArray());
+        Scratch.Refused(() => Read(_scratch.Write("ragged.txt", "1  2 3\n4 5\n")), "line 2");
+        Scratch.Refused(() => Read(_scratch.Write("word.txt", "1  2 3\n4 five 6\n")), "line 2", "five");
+        Scratch.Refused(() => Read(_scratch.Write("nan.txt", "1  2 3\n4 5 nan\n")), "line 2");
+        Scratch.Refused(() => Read(_scratch.Write("cut.txt", "1  2 3")), "numbers that differ");
+    }
+
+    [Fact] // an empty field between two tabs is a gap, not the next field
+    public void Numbers_between_single_tabs_stay_a_table_with_gaps() =>
+        Scratch.Refused(() => Read(_scratch.Write("gap.tsv", "1\t2\t3\n4\t\t6\n")), "line 2");
+
+    [Fact]
     public void Parquet_and_tables_whose_first_line_declares_classes_give_numbers_too()
     {
         var parquet = Read(_scratch.Write("t.parquet", Parquet()), "a");

@@ -8,7 +8,7 @@ namespace Winnow.Data.Readers;
 /// <param name="Images">Reads it when it holds images; the second argument are class names the data set declares.</param>
 internal sealed record SourceFormat(string Name, Func<ReadRequest, Table>? Table, Func<ReadRequest, IReadOnlyList<string>?, Images>? Images)
 {
-    private const string Formats = "CSV, TSV, JSON lines, CoNLL-U, Parquet, IDX, a CIFAR-10 batch, or a folder of IDX pairs, of CIFAR-10 batches or of images by class";
+    private const string Formats = "CSV, TSV, numbers between spaces, JSON lines, CoNLL-U, Parquet, IDX, a CIFAR-10 batch, or a folder of IDX pairs, of CIFAR-10 batches or of images by class";
 
     public bool IsTable => Table is not null;
 
@@ -44,6 +44,8 @@ internal sealed record SourceFormat(string Name, Func<ReadRequest, Table>? Table
             return Text("JSON lines", JsonLinesReader.Read);
         if (ConlluReader.Starts(head))
             return Text("CoNLL-U", ConlluReader.Read);
+        if (SpacedReader.Starts(head))
+            return Text("numbers between spaces", (stream, r) => new SpacedReader(r).Read(stream));
         return Text(Path.GetFileName(path).Contains(".tsv", StringComparison.OrdinalIgnoreCase) ? "TSV" : "CSV", (stream, r) => new DelimitedReader(r).Read(stream));
 
         SourceFormat Text(string name, Func<Stream, ReadRequest, Table> read) => new(name + suffix, r => InputFile.Reading(path, () =>
