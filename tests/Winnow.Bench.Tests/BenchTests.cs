@@ -91,6 +91,15 @@ public class BenchTests
         Assert.Contains("python3-sklearn", KernelEstimators.Ridge(60, 4, ["/no/such/python"], TestContext.Current.CancellationToken).MissingPeer);
     }
 
+    [Fact] // the least distance worked by hand for 90 rows in 4 dimensions, 3 groups
+    public void Groups_are_recovered_far_beyond_the_threshold_and_not_far_below()
+    {
+        Assert.Equal(Math.Sqrt(4 * 4.499810 * (1 + Math.Sqrt(1 + 12 / (90 * 4.499810)))), KernelRecovery.Threshold(90, 4, 3), 1e-6);
+        double far = 2 * KernelRecovery.Threshold(90, 4, 3);
+        Assert.Equal(1, KernelRecovery.Share("sdp-k-means", "round", far, 2, TestContext.Current.CancellationToken));
+        Assert.Equal(0, KernelRecovery.Share("sdp-k-means", "round", far / 8, 2, TestContext.Current.CancellationToken));
+    }
+
     [Fact]
     public void The_json_has_the_recorded_fields() =>
         Assert.Equal(
