@@ -40,6 +40,8 @@ internal static class KernelAgreement
         public (double[], int) Questions => (KernelEstimators.Values(Asked), Features);
     }
 
+    private static readonly KernelSetup Setup = new(purpose => new SeededRandom(1, purpose));
+
     public static IReadOnlyList<Estimator> Estimators { get; } =
     [
         Ridge("linear ridge", r => new LinearRidge(new() { Ridge = Penalty }), r => new Polynomial(1, 1.0 / r.Features), r => [1.0 / r.Features, 2, 1, 1]),
@@ -51,7 +53,66 @@ internal static class KernelAgreement
         new("logistic regression", "logistic", false, 1e-6, (r, c) => Scores(new LogisticRegression(new(p => new SeededRandom(1, p)), new() { C = 1 }), r, c).exp(), r => [r.Labels, r.Questions, ([1], 1)]),
         new("support vector machine, rbf", "svc", true, 0.01, (r, c) => Answers(new SupportVectorMachine(_ => [new Rbf(Gamma(r))], [10], new SeededRandom(1, "folds")), r, c), r => [r.Labels, r.Questions, ([Gamma(r), 10], 2)]),
         new("5 nearest neighbours", "nearest", true, 0.01, (r, c) => Answers(new NearestNeighbours(new()), r, c), r => [r.Labels, r.Questions, ([5], 1)]),
+        new("Gaussian process, rbf: means and deviations", "gp_given", false, 1e-8, (r, c) => Process(r, c).Answers, r => [Number(r), r.Questions, (Process(r, default).Given, 3)]),
+        new("Gaussian process classifier: probabilities", "gp_classes", false, 1e-4, (r, c) => Scores(new GaussianProcessClassifier(new() { Gamma = Gamma(r) / Rbf.Median(r.Learned.X), Variance = 10 }), r, c), r => [r.Labels, r.Questions, ([Gamma(r), 10], 2)]),
+        new("Gaussian naive Bayes: log likelihoods", "bayes", false, 1e-9, (r, c) => Scores(new NearestMean(new() { Variances = "own", Smoothing = 1e-3 }), r, c), r => [r.Labels, r.Questions, ([1e-3], 1)]),
+        new("nearest mean", "centroid", true, 0.01, (r, c) => Answers(new NearestMean(new()), r, c), r => [r.Labels, r.Questions]),
+        new("random forest, 300 trees", "forest", true, 0.05, (r, c) => Answers(new RandomForest(Setup, new() { Trees = 300 }), r, c), r => [r.Labels, r.Questions, ([300], 1)]),
+        new("random Fourier features", "fourier", false, 1e-10, (r, _) => Fourier(r).Of(r.Asked), Drawn),
+        new("Nyström features: their products", "nystrom", false, 1e-5, (r, _) => Landmarks(r), r => [r.Questions, ([Gamma(r), LandmarkRows], 2)]),
+        new("k-means: least sum of squares of 20 starts", "means", false, 1e-3, (r, c) => tensor(new[] { new KMeans(Setup, new()).Group(r.Learned.X, r.Learned.Classes, c).Report["sum"] }), r => [([r.Learned.Classes, 20], 2)]),
+        new("Ward's rule", "ward", true, 0.01, (r, c) => InOrder(new WardClusters().Group(r.Learned.X, r.Learned.Classes, c)), r => [([r.Learned.Classes], 1)]),
+        new("spectral clustering", "spectral", true, 0.02, (r, c) => InOrder(new SpectralRows(Setup, new() { Gamma = Gamma(r) }).Group(r.Learned.X, r.Learned.Classes, c)), r => [([Gamma(r), r.Learned.Classes, 20], 3)]),
+        new("Gaussian mixture: log likelihood a row", "gaussians", false, 1e-3, (r, c) => tensor(new[] { Mixture(r, c).Report["log_likelihood"] }), r => [Memberships(r), ([MixtureRidge * r.Learned.X.var(0, unbiased: false).mean().item<double>()], 1)]),
     ];
+
+    private const int Features = 200, LandmarkRows = 50;
+    private const double MixtureRidge = 1e-2;
+
+    /// <summary>Numbers to learn: one where the label is the first class, less their mean.</summary>
+    private static (double[], int) Number(Rows r)
+    {
+        double mean = r.Learned.Labels.Average(l => l == 0 ? 1.0 : 0);
+        return ([.. r.Learned.Labels.Select(l => (l == 0 ? 1 : 0) - mean)], 1);
+    }
+
+    /// <summary>The process with the width of the median distance and noise of a tenth, what it found, and what it answers: the evidence, means and deviations.</summary>
+    private static (Tensor Answers, double[] Given) Process(Rows r, CancellationToken cancellation)
+    {
+        using var fitted = new GaussianProcess(new() { Steps = 0, Noise = 0.1 }).Fit(new(r.Learned.X, tensor(Number(r).Item1)), cancellation);
+        var (mean, variance) = fitted.Predict(r.Asked);
+        var report = fitted.Report;
+        return (cat([tensor(new[] { report["evidence"] }), mean, variance!.sqrt()]), [report["variance"], report["length"], report["noise"]]);
+    }
+
+    private static RandomFourier Fourier(Rows r) => new(r.Features, Features, Gamma(r), new(1, "fourier"));
+
+    /// <summary>Rows asked for, and what <see cref="RandomFourier"/> draws from the same seed.</summary>
+    private static IReadOnlyList<(double[], int)> Drawn(Rows r)
+    {
+        var random = new SeededRandom(1, "fourier");
+        double[] w = [.. Enumerable.Range(0, Features * r.Features).Select(_ => Math.Sqrt(2 * Gamma(r)) * random.NextNormal())];
+        return [r.Questions, (w, r.Features), ([.. Enumerable.Range(0, Features).Select(_ => 2 * Math.PI * random.NextDouble())], 1)];
+    }
+
+    private static Tensor Landmarks(Rows r)
+    {
+        using var map = new Nystrom(new Rbf(Gamma(r)), r.Learned.X.narrow(0, 0, LandmarkRows));
+        var z = map.Of(r.Asked);
+        return z.mm(z.t());
+    }
+
+    private static Clusters Mixture(Rows r, CancellationToken cancellation) => new GaussianMixture(Setup, new() { Ridge = MixtureRidge, Steps = 3000 }).Group(r.Learned.X, r.Learned.Classes, cancellation);
+
+    /// <summary>The groups that ours ends with, from which the peer begins.</summary>
+    private static (double[], int) Memberships(Rows r) => ([.. Mixture(r, default).Labels.SelectMany(l => Enumerable.Range(0, r.Learned.Classes).Select(c => c == l ? 1.0 : 0))], r.Learned.Classes);
+
+    /// <summary>Groups numbered as they first occur.</summary>
+    private static Tensor InOrder(Clusters found)
+    {
+        var first = found.Labels.Distinct().ToList();
+        return tensor(found.Labels.Select(l => (double)first.IndexOf(l)).ToArray());
+    }
 
     private const double Penalty = 1e-2;
 

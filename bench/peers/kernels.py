@@ -16,12 +16,14 @@ import warnings
 
 import numpy as np
 import scipy
+import scipy.linalg
+import scipy.spatial
 
 warnings.filterwarnings("ignore")
 name = f"NumPy {np.__version__}, SciPy {scipy.__version__}"
 if case not in ("zz", "dpp"):
     import sklearn
-    from sklearn import ensemble, gaussian_process, kernel_ridge, linear_model, mixture, neighbors, svm
+    from sklearn import cluster, ensemble, gaussian_process, kernel_approximation, kernel_ridge, linear_model, mixture, naive_bayes, neighbors, svm
     from sklearn.decomposition import KernelPCA
     name = f"scikit-learn {sklearn.__version__}, SciPy {scipy.__version__}"
 if case == "dpp":
@@ -90,11 +92,72 @@ def gp_given(x, y, t, p):
 
 
 def gaussians(x, r, p):
-    """rows, responsibilities to begin with, [[ridge]] -> mean log likelihood after convergence, and the groups"""
+    """rows, responsibilities to begin with, [[ridge]] -> mean log likelihood after convergence"""
     mean = (r.T @ x) / r.sum(0)[:, None]
     precision = np.stack([np.linalg.inv(((r[:, k, None] * (x - mean[k])).T @ (x - mean[k])) / r[:, k].sum() + p[0, 0] * np.eye(x.shape[1])) for k in range(r.shape[1])])
     model = mixture.GaussianMixture(r.shape[1], reg_covar=p[0, 0], tol=1e-10, max_iter=10000, weights_init=r.mean(0), means_init=mean, precisions_init=precision).fit(x)
-    return np.concatenate([[model.score(x)], model.predict(x)])
+    return model.score(x)
+
+
+def gp_classes(x, y, t, p):
+    """rows, labels, rows asked for, [[gamma, variance]] -> of each class the probability by MacKay's approximation, after Laplace's"""
+    kernel = gaussian_process.kernels.ConstantKernel(p[0, 1]) * gaussian_process.kernels.RBF(1 / np.sqrt(2 * p[0, 0]))
+    result = []
+    for label in np.unique(y):
+        model = gaussian_process.GaussianProcessClassifier(kernel, optimizer=None, max_iter_predict=1000).fit(x, y[:, 0] == label).base_estimator_
+        cross = model.kernel_(model.X_train_, t)
+        white = scipy.linalg.solve_triangular(model.L_, model.W_sr_[:, None] * cross, lower=True)
+        variance = np.maximum(model.kernel_.diag(t) - (white * white).sum(0), 0)
+        result.append(1 / (1 + np.exp(-cross.T @ (model.y_train_ - model.pi_) / np.sqrt(1 + np.pi * variance / 8))))
+    return np.stack(result, 1)
+
+
+def bayes(x, y, t, p):
+    """rows, labels, rows asked for, [[smoothing]] -> joint log likelihoods"""
+    return naive_bayes.GaussianNB(var_smoothing=p[0, 0]).fit(x, y[:, 0])._joint_log_likelihood(t)
+
+
+def centroid(x, y, t):
+    """rows, labels, rows asked for -> labels"""
+    return neighbors.NearestCentroid().fit(x, y[:, 0]).predict(t)
+
+
+def in_order(labels):
+    """groups numbered as they first occur"""
+    first = {}
+    return np.array([first.setdefault(label, len(first)) for label in labels])
+
+
+def means(x, p):
+    """rows, [[groups, starts]] -> the least sum of squared distances"""
+    return cluster.KMeans(int(p[0, 0]), n_init=int(p[0, 1]), random_state=0, tol=0).fit(x).inertia_
+
+
+def ward(x, p):
+    """rows, [[groups]] -> groups"""
+    return in_order(cluster.AgglomerativeClustering(int(p[0, 0]), linkage="ward").fit_predict(x))
+
+
+def spectral(x, p):
+    """rows, [[gamma, groups, starts]] -> groups: rows of the first eigenvectors of the normalised similarities, of length 1, by k-means"""
+    k = np.exp(-p[0, 0] * scipy.spatial.distance.cdist(x, x, "sqeuclidean"))
+    np.fill_diagonal(k, 0)
+    root = np.sqrt(k.sum(1))
+    vectors = np.linalg.eigh(k / root[:, None] / root)[1][:, -int(p[0, 1]):]
+    return in_order(cluster.KMeans(int(p[0, 1]), n_init=int(p[0, 2]), random_state=0, tol=0).fit_predict(vectors / np.linalg.norm(vectors, axis=1, keepdims=True)))
+
+
+def fourier(x, t, w, b):
+    """rows, rows asked for, projections, offsets -> features"""
+    sampler = kernel_approximation.RBFSampler(n_components=w.shape[0])
+    sampler.random_weights_, sampler.random_offset_, sampler.n_features_in_ = w.T, b[:, 0], w.shape[1]
+    return sampler.transform(t)
+
+
+def nystrom(x, t, p):
+    """rows, of which the first are landmarks, rows asked for, [[gamma, landmarks]] -> products of their features"""
+    z = kernel_approximation.Nystroem(gamma=p[0, 0], n_components=int(p[0, 1])).fit(x[:int(p[0, 1])]).transform(t)
+    return z @ z.T
 
 
 def zz(x, y):

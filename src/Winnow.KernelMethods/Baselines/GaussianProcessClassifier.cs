@@ -24,7 +24,7 @@ public sealed record GaussianProcessClassifierOptions
 public sealed class GaussianProcessClassifier(GaussianProcessClassifierOptions options) : IClassifier
 {
     private const int MostTried = 300, MostSteps = 50;
-    private const double Tolerance = 1e-8;
+    private const double Tolerance = 1e-12;
     private static readonly double[] Widths = [0.25, 1, 4], Variances = [1, 10, 100];
 
     /// <inheritdoc/>

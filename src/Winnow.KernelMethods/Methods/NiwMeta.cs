@@ -13,8 +13,8 @@ public sealed record NiwMetaOptions
     public string Form { get; init; } = "factorised";
 
     /// <summary>How a task's loss becomes a parabola.</summary>
-    [AllowedValues("fisher", "sgld"), Description("fisher: around the last of a few steps, as sharp as the Fisher diagonal; sgld: mean and variance of a few noisy steps, as the paper")]
-    public string Surrogate { get; init; } = "fisher";
+    [AllowedValues("flat", "fisher", "sgld"), Description("flat: around the last of a few steps, as sharp as the cap everywhere, so that all parameters move; fisher: there, as sharp as the Fisher diagonal; sgld: mean and variance of a few noisy steps, as the paper")]
+    public string Surrogate { get; init; } = "flat";
 
     /// <summary>Steps of a task.</summary>
     [Range(1, 1000), Description("steps on a task's support rows")]
@@ -29,11 +29,11 @@ public sealed record NiwMetaOptions
     public int BurnIn { get; init; }
 
     /// <summary>Least sharpness.</summary>
-    [Range(0.0, 1e12), Description("least of a precision Ā; as large as the cap it makes all precisions that, which lets all parameters of a large network move")]
+    [Range(0.0, 1e12), Description("of fisher and sgld: least of a precision Ā")]
     public double Floor { get; init; } = 1e-6;
 
     /// <summary>Largest sharpness.</summary>
-    [Range(0.0, 1e12, MinimumIsExclusive = true), Description("largest of a precision Ā")]
+    [Range(0.0, 1e12, MinimumIsExclusive = true), Description("largest of a precision Ā; of flat: all of them")]
     public double Cap { get; init; } = 1e3;
 
     /// <summary>Steps over tasks.</summary>
@@ -69,8 +69,8 @@ public sealed record NiwMetaOptions
     public double PriorDegrees { get; init; } = 1;
 
     /// <summary>Weight of divergences.</summary>
-    [Range(0.0, 1e6), Description("weight of divergences beside the loss")]
-    public double KlWeight { get; init; } = 1;
+    [Range(0.0, 1e6), Description("weight of divergences beside the loss; 1 is the bound")]
+    public double KlWeight { get; init; } = 0.1;
 
     /// <summary>Which rows the loss is of.</summary>
     [AllowedValues("query", "all", "support"), Description("rows whose loss the prior learns from; support makes it the free energy of support rows")]
@@ -95,10 +95,11 @@ public sealed record NiwMetaOptions
 
 /// <summary>
 /// Learns a Gaussian prior over the parameters of a network from many small tasks, so that a new task needs a few steps and a shrinking towards it, and no gradient through those steps.
-/// <para>Paper: Kim and Hospedales, A hierarchical Bayesian model for deep few-shot meta learning, ICLR 2024 (arXiv 2306.09702). Left out: pre-trained backbones with a head of prototypes, and the option "gami" of the paper's commands, whose formula is not told.</para>
+/// <para>Paper: Kim and Hospedales, A hierarchical Bayesian model for deep few-shot meta learning, ICLR 2024 (arXiv 2306.09702). Left out: pre-trained backbones with a head of prototypes, and the option "gami" of the paper's commands, whose formula is not told.
+/// By default the parabola is as sharp everywhere and divergences weigh a tenth: of the paper's three noisy steps the variance is mostly chance, and by the Fisher diagonal few parameters of a network move at all.</para>
 /// <para>Model: (μ, Σ) ~ NIW(0, λ₀, I, ν₀), θᵢ ~ N(μ, Σ), data of task i by the likelihood; q(μ, Σ) = NIW(m₀, diag v₀, l₀, n₀), qᵢ = N(mᵢ, diag Vᵢ). The loss of support rows is taken for a parabola around m̄ with precision Ā, which gives
 /// <c>V = 1/(Ā + n₀/v₀), m = V (Ā m̄ + n₀/v₀ m₀)</c>; then m₀, v₀, n₀ go down the gradient of <c>l(m + √V ε) + E KL(qᵢ ‖ N(μ, Σ)) + KL(q ‖ prior)/N</c> with m̄, Ā held; l₀ = λ₀ + N is its minimiser. N counts the tasks learned from.</para>
-/// <para>Cost of a task: steps + 2 gradients of the network (the Fisher diagonal: one a support row and output); memory of a few vectors a task. Tasks of a step are computed together.</para>
+/// <para>Cost of a task: steps + 2 gradients of the network (of fisher one more a support row and output); memory of a few vectors a task. Tasks of a step are computed together.</para>
 /// </summary>
 /// <param name="setup">Draws first parameters, noise and samples.</param>
 /// <param name="options">How.</param>
@@ -113,7 +114,7 @@ public sealed class NiwMeta(KernelSetup setup, NiwMetaOptions options) : IMetaLe
         Lower("Sines and lines: at most half the time of second-order MAML to learn from a task.", "episodes", "episode_ms", "maml", 0.5) with { BaselineOptions = new() { ["order"] = "second" } },
         Lower("Linear regressions: within 2% of the squared error of the prior they are drawn from.", "linear-episodes", "mse", "known-prior", 1.02) with
         {
-            MethodOptions = new() { ["steps"] = 1, ["inner-rate"] = 1, ["rows"] = "support", ["variance"] = 1, ["degrees"] = 10, ["rate"] = 0.1, ["scale-rate"] = 0.1, ["updates"] = 250, ["tasks"] = 8, ["adapt"] = "closed" },
+            MethodOptions = new() { ["surrogate"] = "fisher", ["kl-weight"] = 1, ["steps"] = 1, ["inner-rate"] = 1, ["rows"] = "support", ["variance"] = 1, ["degrees"] = 10, ["rate"] = 0.1, ["scale-rate"] = 0.1, ["updates"] = 250, ["tasks"] = 8, ["adapt"] = "closed" },
         },
     ];
 
@@ -125,7 +126,7 @@ public sealed class NiwMeta(KernelSetup setup, NiwMetaOptions options) : IMetaLe
     {
         ArgumentNullException.ThrowIfNull(stream);
         if (options.Floor > options.Cap)
-            throw InputException.At("floor", FormattableString.Invariant($"{options.Floor}"), FormattableString.Invariant($"at most the cap, {options.Cap}"), "Lower it; the same number for both makes all precisions that.");
+            throw InputException.At("floor", FormattableString.Invariant($"{options.Floor}"), FormattableString.Invariant($"at most the cap, {options.Cap}"), "Lower it.");
         using var scope = NewDisposeScope();
         var (noise, start) = (setup.Random("noise"), stream.Network.Start(setup.Random("weights")));
         double n = Math.Max(1, (double)options.Updates * options.Tasks), capped = 0;
@@ -143,7 +144,7 @@ public sealed class NiwMeta(KernelSetup setup, NiwMetaOptions options) : IMetaLe
             using var inner = NewDisposeScope();
             var tasks = stream.Draw(options.Tasks);
             var (mean, precision) = Parabola(stream, tasks, m0, noise);
-            capped = options.Floor == options.Cap ? 0 : (precision >= options.Cap).to(ScalarType.Float64).mean().item<double>();
+            capped = options.Surrogate == "flat" ? 0 : (precision >= options.Cap).to(ScalarType.Float64).mean().item<double>();
             var loss = Energy(stream, tasks, Now(), prior, mean, precision, Normal(noise, mean.shape), n);
             EpisodeStream.Number(loss);
             adam.Step(autograd.grad([loss], [m0, logV, logN]), TensorAdam.Cosine(step, options.Updates));
@@ -169,10 +170,10 @@ public sealed class NiwMeta(KernelSetup setup, NiwMetaOptions options) : IMetaLe
     internal (Tensor Mean, Tensor Precision) Parabola(EpisodeStream stream, Episodes tasks, Tensor m0, SeededRandom noise)
     {
         var theta = m0.detach().unsqueeze(0).expand(tasks.Tasks, -1).contiguous();
-        if (options.Surrogate == "fisher")
+        if (options.Surrogate != "sgld")
         {
             theta = stream.Descend(theta, tasks, options.Steps, options.InnerRate);
-            return (theta, options.Floor < options.Cap ? Fisher(stream, tasks, theta).clamp(options.Floor, options.Cap) : full_like(theta, options.Cap));
+            return (theta, options.Surrogate == "flat" ? full_like(theta, options.Cap) : Fisher(stream, tasks, theta).clamp(options.Floor, options.Cap));
         }
         if (options.BurnIn + 2 > options.Steps)
             throw InputException.At("burn_in", $"{options.BurnIn} of {options.Steps} steps", "at least two steps that are kept", "Take more steps, or forget fewer.");

@@ -77,7 +77,7 @@ public sealed class NiwMetaTests : IDisposable
         using var scope = NewDisposeScope();
         var problem = EpisodeProblem.Of(new LinearEpisodesOptions(), Random());
         var tasks = problem.Stream.Draw(3);
-        var method = Method(new() { Steps = 1, InnerRate = 1, Cap = 1e9 });
+        var method = Method(new() { Surrogate = "fisher", Steps = 1, InnerRate = 1, Cap = 1e9 });
         var q = new NormalInverseWishart(Of(1, 0, -1, 2), Of(1, 2, 3, 4), Scalar(1), Scalar(5), false);
         var (mean, precision) = method.Parabola(problem.Stream, tasks, q.M0, new(1, "noise"));
         var (m, v) = q.Posterior(mean, precision);
@@ -94,7 +94,7 @@ public sealed class NiwMetaTests : IDisposable
     {
         using var scope = NewDisposeScope();
         var problem = EpisodeProblem.Of(new CurveEpisodesOptions { Hidden = 3, Queries = 4 }, Random());
-        var (method, tasks) = (Method(new() { InnerRate = 0.05 }), problem.Stream.Draw(2));
+        var (method, tasks) = (Method(new() { Surrogate = "fisher", InnerRate = 0.05 }), problem.Stream.Draw(2));
         double[] start = problem.Stream.Network.Start(new(3, "weights"));
         int d = start.Length;
         var m0 = Of(start).requires_grad_();
