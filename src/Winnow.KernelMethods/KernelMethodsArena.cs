@@ -61,6 +61,8 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "Ridge regression on similarities with some rows.", (s, o) => Nystrom.Method(s, o));
         Baseline<PerceptronOptions>("perceptron", "Perceptron", "Rumelhart, Hinton and Williams, Learning representations by back-propagating errors, Nature 323", 1986,
             "A network with one hidden layer, trained.", (s, o) => new Perceptron(s, o));
+        Baseline<DecisionTreeOptions>("decision-tree", "Decision tree", "Breiman, Friedman, Olshen and Stone, Classification and regression trees, Wadsworth", 1984,
+            "Asks for one feature after the other, cut back to the questions that hold up.", (s, o) => new DecisionTree(s, o));
         Baseline<RandomForestOptions>("random-forest", "Random forest", "Breiman, Random forests, Machine Learning 45", 2001,
             "Averages trees that saw other rows and features.", (s, o) => new RandomForest(s, o));
         Baseline<GaussianProcessClassifierOptions>("gp-classifier", "Gaussian process classifier", "Williams and Barber, Bayesian classification with Gaussian processes, IEEE TPAMI 20", 1998,

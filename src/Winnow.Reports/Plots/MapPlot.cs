@@ -19,6 +19,7 @@ internal static class MapPlot
         var truth = maps.Select(m => m.Truth).FirstOrDefault(t => t is not null);
         var colours = new ClassColours([.. truth?.Counts() ?? [], .. maps.SelectMany(m => m.Map!.Counts())]);
         var ends = SeriesData.First(maps[0].Row.Row, size).Where(p => p.Member is "from" or "to").ToDictionary(p => p.Member, p => p.Value);
+        bool own = Own(ends, out _, out _);
         var panels = maps.Select(m =>
         {
             var known = m.Truth is { } t && t.Width == m.Map!.Width && t.Cells.Length == m.Map.Cells.Length ? t : null;
@@ -30,10 +31,12 @@ internal static class MapPlot
         var only = truth is null ? Markup.Empty : Markup.Of($"""<label><input type="checkbox" class="only-wrong" /> only what is wrong</label>""");
         return Markup.Of($"""
             <p class="key">{colours.Legend()}</p>
-            <p class="key"><span>across: {card.X}</span> <span>up: {card.Y}</span> {only}</p>
+            <p class="key"><span>across: {card.X}</span> <span>{(own ? "up" : "down")}: {card.Y}</span> {only}</p>
             <div class="panels maps">{there}{panels}</div>
             """);
     }
+
+    private static bool Own(Dictionary<string, double> ends, out double from, out double to) => ends.TryGetValue("from", out from) & ends.TryGetValue("to", out to) && to > from;
 
     private static string? Name(ClassMap map, int cell) => map.Cells[cell] < 0 ? null : map.Classes[map.Cells[cell]];
 
@@ -42,7 +45,7 @@ internal static class MapPlot
         double cell = Math.Min((double)(Side - Left - Right) / map.Width, (double)MostHeight / map.Height);
         int width = (int)Math.Ceiling(cell * map.Width) + Left + Right, height = (int)Math.Ceiling(cell * map.Height) + Top + Bottom;
         // cells are counted from the top; what has ends of its own is counted upwards
-        bool own = ends.TryGetValue("from", out double from) & ends.TryGetValue("to", out double to) && to > from;
+        bool own = Own(ends, out double from, out double to);
         var x = PlotScale.Linear(own ? [from, to] : [0, map.Width], "", room: 0, count: 4);
         var y = PlotScale.Linear(own ? [from, to] : [0, map.Height], "", room: 0, count: 4);
         if (!own)
