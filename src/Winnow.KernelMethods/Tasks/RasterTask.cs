@@ -56,7 +56,7 @@ internal sealed class RasterTask : IKernelTask
         Metrics = [Metrics.Cards.First(m => m.Name == "kappa"), .. Metrics.Cards.Where(m => m.Name != "kappa")],
     };
 
-    public IReadOnlyList<FigureCard> Figures { get; } = [new("cover", FigureKind.Map, "The scene", "cover", "pixels", "pixels", "The class of each pixel, of the first seed, those learned from among them; what has no label is grey where it should be known. Specks are noise that texture or a smoother method would take away; whole fields are classes that look alike.")];
+    public IReadOnlyList<FigureCard> Figures { get; } = [new("cover", FigureKind.Map, "The scene", "cover", "pixels", "pixels", "The class of each pixel, of the first seed, those learned from included; pixels without a label are grey in what is there. Specks are noise that texture or a smoother method would take away; whole fields are classes that look alike.")];
 
     public DataSummary Inspect(string? source, object options, DataReading reading, CancellationToken cancellation)
     {

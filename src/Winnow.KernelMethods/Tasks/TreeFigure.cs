@@ -63,7 +63,7 @@ internal static class TreeFigure
     private static (string Name, double At) Asked(TreeNode node, int turned, Features? features)
     {
         if (node.Feature < turned)
-            return (string.Create(CultureInfo.InvariantCulture, $"turned feature {node.Feature + 1}"), node.Threshold);
+            return (string.Create(CultureInfo.InvariantCulture, $"turned {node.Feature + 1}"), node.Threshold);
         int own = node.Feature - turned;
         return features is null ? (string.Create(CultureInfo.InvariantCulture, $"feature {own + 1}"), node.Threshold) : (features.Names[own], node.Threshold * features.Scale[own] + features.Mean[own]);
     }

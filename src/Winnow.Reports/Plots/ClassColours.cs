@@ -1,3 +1,4 @@
+using System.Globalization;
 using Winnow.Reports.Html;
 
 namespace Winnow.Reports.Plots;
@@ -14,7 +15,7 @@ internal sealed class ClassColours
     private readonly Dictionary<string, string> _inks;
 
     /// <summary>Colours of classes.</summary>
-    /// <param name="seen">Classes in the order of the legend, and how much each is seen; may come more than once.</param>
+    /// <param name="seen">Classes in the order of the legend, which is by size where all are numbers, and how much each is seen; may come more than once.</param>
     public ClassColours(IEnumerable<(string Class, double Weight)> seen)
     {
         var weights = new Dictionary<string, double>();
@@ -25,6 +26,8 @@ internal sealed class ClassColours
                 _classes.Add(name);
             weights[name] += weight;
         }
+        if (_classes.All(c => double.TryParse(c, NumberStyles.Float, CultureInfo.InvariantCulture, out _)))
+            _classes = [.. _classes.OrderBy(c => double.Parse(c, CultureInfo.InvariantCulture))];
         var coloured = _classes.Count <= Own ? _classes : [.. _classes.OrderByDescending(c => weights[c]).Take(Own - 1).OrderBy(_classes.IndexOf)];
         _inks = coloured.Index().ToDictionary(c => c.Item, c => $"c{c.Index}");
     }

@@ -24,7 +24,7 @@ internal static class MapPlot
         {
             var known = m.Truth is { } t && t.Width == m.Map!.Width && t.Cells.Length == m.Map.Cells.Length ? t : null;
             int[] wrong = known is null ? [] : [.. Enumerable.Range(0, known.Cells.Length).Where(i => known.Cells[i] >= 0 && Name(known, i) != Name(m.Map!, i))];
-            string share = known is null ? "" : $"{Format.Of((double)wrong.Length / Math.Max(1, known.Cells.Count(c => c >= 0)), "fraction")} wrong";
+            string share = known is null ? "" : string.Create(CultureInfo.InvariantCulture, $"{100.0 * wrong.Length / Math.Max(1, known.Cells.Count(c => c >= 0)):F1}% wrong");
             return Markup.Of($"""<div class="panel"><h4>{Swatch.Of(styles[m.Row])}{m.Row.Row.Label} <span class="muted">{share}</span></h4>{One(m.Map!, known, m.Dots, colours, ends, $"{card.Title}: {m.Row.Row.Label}; {Words(m.Map!)}")}</div>""");
         });
         var there = truth is null ? Markup.Empty : Markup.Of($"""<div class="panel"><h4>What is there</h4>{One(truth, null, [], colours, ends, $"{card.Title}: what is there; {Words(truth)}")}</div>""");

@@ -7,7 +7,7 @@ namespace Winnow.Reports.Plots;
 /// <summary>A tree of decisions a method, from left to right, a box a node: what it asks, the classes of its rows as a bar, how many rows come by.</summary>
 internal static class TreePlot
 {
-    private const int MostNodes = 127, Column = 192, BoxWidth = 160, BoxHeight = 44, RowHeight = 54, Inner = 8;
+    private const int MostNodes = 127, Column = 197, BoxWidth = 172, BoxHeight = 44, RowHeight = 54, Inner = 8;
 
     /// <summary>The figure; null when no row recorded a tree.</summary>
     public static Markup? Draw(FigureCard card, IReadOnlyList<ComparisonRow> rows, MethodStyles styles)
@@ -15,20 +15,21 @@ internal static class TreePlot
         var trees = rows.Select(r => (Row: r, Tree: Branches.Of(r.Row, card.Series), Classes: SeriesData.First(r.Row, $"{card.Series}-class"))).Where(t => t.Tree is { Nodes.Count: <= MostNodes }).ToList();
         if (trees.Count == 0)
             return null;
+        int deepest = trees.Max(t => t.Tree!.Depth.Values.Max()); // all on one scale
         var colours = new ClassColours(trees.SelectMany(t => t.Classes).Select(c => (c.Member, c.Value)));
         return Markup.Of($"""
             <p class="key">{colours.Legend()}</p>
-            <div class="panels trees">{trees.Select(t => Markup.Of($"""<div class="panel"><h4>{Swatch.Of(styles[t.Row])}{t.Row.Row.Label}</h4><div class="scroll" role="region" aria-label="{card.Title}: {t.Row.Row.Label}" tabindex="0">{One(card, t.Row.Row, t.Tree!, t.Classes, colours)}</div></div>"""))}</div>
+            <div class="panels trees">{trees.Select(t => Markup.Of($"""<div class="panel"><h4>{Swatch.Of(styles[t.Row])}{t.Row.Row.Label}</h4><div class="scroll" role="region" aria-label="{card.Title}: {t.Row.Row.Label}" tabindex="0">{One(card, t.Row.Row, t.Tree!, t.Classes, colours, deepest)}</div></div>"""))}</div>
             """);
     }
 
-    private static Markup One(FigureCard card, StudyRow row, Branches tree, IReadOnlyList<(string Class, long Node, double Share)> classes, ClassColours colours)
+    private static Markup One(FigureCard card, StudyRow row, Branches tree, IReadOnlyList<(string Class, long Node, double Share)> classes, ClassColours colours, int depth)
     {
         var own = SeriesData.First(row, card.Series).Where(p => p.Member is "share" or "below").DistinctBy(p => (p.Member, p.Step)).ToDictionary(p => (p.Member, (int)p.Step), p => p.Value);
         var asks = SeriesData.First(row, $"{card.Series}-asks").DistinctBy(p => p.Step).ToDictionary(p => (int)p.Step, p => (Feature: p.Member, At: p.Value));
         var shares = classes.Where(c => c.Share > 0).ToLookup(c => (int)c.Node, c => (c.Class, c.Share));
         var place = Places(tree);
-        int depth = tree.Depth.Values.Max(), leaves = (int)place.Values.Max() + 1, width = depth * Column + BoxWidth + 4, height = leaves * RowHeight;
+        int leaves = (int)place.Values.Max() + 1, width = depth * Column + BoxWidth + 4, height = leaves * RowHeight;
         using var plot = new SvgPlot(width, height, new(2, 2, 0, 0), new(0, 1, false, []), new(0, 1, false, []), grid: false);
         (double X, double Y) Corner(int node) => (2 + tree.Depth[node] * Column, place[node] * RowHeight + (RowHeight - BoxHeight) / 2.0);
         foreach (int node in tree.Nodes)
