@@ -152,7 +152,7 @@ public enum FigureKind
 
     /// <summary>One map per method of the first seed, in a colour a class, beside the true one. <c>series/CLASS</c>: how many cells of that class begin at the cell that is the step, row by row; the classes in the order in which they
     /// first come, which a run of 0 cells gives. Beside it <c>series-truth/CLASS</c>, the same of what is there; <c>series-rows/CLASS</c>, a row at step thousandths of the width and at the share of the height that is the value;
-    /// <c>series-size/width</c>, cells of a row, and <c>series-size/from</c> and <c>series-size/to</c>, what the ends of both axes stand for.</summary>
+    /// <c>series-size/width</c> and <c>series-size/height</c>, in cells, and <c>series-size/from</c> and <c>series-size/to</c>, what the ends of both axes stand for.</summary>
     Map,
 
     /// <summary>One tree of unions per method, of the first seed. <c>series/left</c>, <c>series/right</c> and <c>series/height</c> at the union that is the step: leaves are numbered from 0, what union i makes is leaves + i.

@@ -7,7 +7,7 @@ internal static class ClassMaps
 {
     private const int MostSide = 256, MostDots = 300;
 
-    /// <summary>Records how wide a map is; of more than 256 cells on a side every so manieth is kept.</summary>
+    /// <summary>Records how large a map is; of more than 256 cells on a side every so manieth is kept.</summary>
     /// <param name="context">The trial's.</param>
     /// <param name="series">The figure's.</param>
     /// <param name="width">Cells of a row.</param>
@@ -18,6 +18,7 @@ internal static class ClassMaps
         int every = (Math.Max(width, height) + MostSide - 1) / MostSide;
         int[] kept = [.. from y in Enumerable.Range(0, (height + every - 1) / every) from x in Enumerable.Range(0, (width + every - 1) / every) select y * every * width + x * every];
         context.Metric($"{series}-size/width", (width + every - 1) / every, 0);
+        context.Metric($"{series}-size/height", (height + every - 1) / every, 0);
         return kept;
     }
 

@@ -21,9 +21,9 @@ internal sealed record ClassMap(int Width, int[] Cells, IReadOnlyList<string> Cl
     public static ClassMap? Of(StudyRow row, string series, string size)
     {
         var runs = SeriesData.First(row, series);
-        double width = SeriesData.First(row, size).FirstOrDefault(p => p.Member == "width").Value;
-        double cells = runs.Select(r => r.Step + r.Value).DefaultIfEmpty(0).Max();
-        if (!(width >= 1 && cells >= width && cells <= MostCells && cells % width == 0) || runs.Any(r => r.Step < 0 || r.Value < 0))
+        double Size(string member) => SeriesData.First(row, size).FirstOrDefault(p => p.Member == member).Value;
+        double width = Size("width"), height = Size("height"), cells = width * height;
+        if (!(width >= 1 && height >= 1 && cells <= MostCells && width == Math.Floor(width) && height == Math.Floor(height)) || runs.Count == 0 || runs.Any(r => r.Step < 0 || r.Value < 0 || r.Step + r.Value > cells))
             return null;
         string[] classes = [.. runs.Select(r => r.Member).Distinct()];
         var numbers = classes.Index().ToDictionary(c => c.Item, c => c.Index);
