@@ -126,6 +126,8 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "The same on the features of a kernel, whose width and ridge each row left out decides.", (_, o) => new RidgeRegressor(new KernelRidge(o)), needs: ["targets"]);
         Baseline<NearestNeighboursOptions>("nearest-neighbours-values", "Nearest neighbours' mean", "Fix and Hodges, Discriminatory analysis: nonparametric discrimination, USAF School of Aviation Medicine", 1951,
             "The mean of the nearest rows; the error of rows left out is its variance.", (_, o) => new NeighboursMean(o), needs: ["targets"]);
+        Baseline<RandomForestValuesOptions>("random-forest-values", "Random forest of numbers", "Breiman, Random forests, Machine Learning 45", 2001,
+            "The mean of trees that saw other rows and features; the error of rows that trees did not see is its variance.", (s, o) => new RandomForestValues(s, o), needs: ["targets"]);
         Baseline<GaussianProcessOptions>("gaussian-process", "Gaussian process", "Williams and Rasmussen, Gaussian processes for regression, NIPS", 1996,
             "The exact posterior of a random function whose length scales and noise make the data likeliest.", (_, o) => new GaussianProcess(o), needs: ["targets"]);
         Baseline<ImprintedOptions>("imprinted-segmenter", "Imprinted prototypes", "Qi, Brown and Lowe, Low-shot learning with imprinted weights, CVPR, arXiv 1712.07136", 2018,
