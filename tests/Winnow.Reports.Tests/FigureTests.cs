@@ -234,9 +234,10 @@ public sealed class FigureTests
     {
         var svg = Figure(Tree, Decisions("petal length in a very long unit", "setosa", "virginica"))!.Descendants("svg").Single();
         string[] texts = [.. svg.Elements("text").Select(t => t.Value)];
-        Assert.Equal(["petal length i… ≤ 2.45", "100% of rows", "setosa 100%", "31% of rows", "virginica 90%", "69% of rows, 4 more"], texts);
+        Assert.Equal(["petal length in a ver…", "≤ 2.45 · 100% of rows", "setosa 100%", "31% of rows", "virginica 90%", "69% of rows, 4 more"], texts);
         Assert.Equal(3, svg.Elements("path").Count(p => (string?)p.Attribute("class") == "box"));
         Assert.Equal(2, svg.Elements("path").Count(p => (string?)p.Attribute("class") == "branch"));
+        Assert.Contains("petal length ≤ 2.45", Figure(Tree, Decisions("petal length", "setosa", "virginica"))!.Descendants("text").Select(t => t.Value));
         // yes is above no
         double[] y = [.. svg.Elements("text").Where(t => (string?)t.Attribute("class") == "asks").Select(t => double.Parse((string)t.Attribute("y")!, CultureInfo.InvariantCulture))];
         Assert.True(y[1] < y[0] && y[0] < y[2]);

@@ -7,7 +7,7 @@ namespace Winnow.Reports.Plots;
 /// <summary>One map a method in a colour a class, beside the true one where it is known, with the rows learned from as dots where they were recorded.</summary>
 internal static class MapPlot
 {
-    private const int Side = 300, Left = 30, Top = 6, Bottom = 22, Right = 8, MostHeight = 480;
+    private const int Side = 300, LargeSide = 560, Large = 128, Left = 30, Top = 6, Bottom = 22, Right = 8, MostHeight = 600;
 
     /// <summary>The figure; null when no row recorded a map.</summary>
     public static Markup? Draw(FigureCard card, IReadOnlyList<ComparisonRow> rows, MethodStyles styles)
@@ -32,7 +32,7 @@ internal static class MapPlot
         return Markup.Of($"""
             <p class="key">{colours.Legend()}</p>
             <p class="key"><span>across: {card.X}</span> <span>{(own ? "up" : "down")}: {card.Y}</span> {only}</p>
-            <div class="panels maps">{there}{panels}</div>
+            <div class="panels maps{(maps.Any(m => m.Map!.Width > Large) ? " large" : "")}">{there}{panels}</div>
             """);
     }
 
@@ -42,7 +42,8 @@ internal static class MapPlot
 
     private static Markup One(ClassMap map, ClassMap? truth, IReadOnlyList<(string Class, long Step, double Value)> dots, ClassColours colours, Dictionary<string, double> ends, string title)
     {
-        double cell = Math.Min((double)(Side - Left - Right) / map.Width, (double)MostHeight / map.Height);
+        int side = map.Width > Large ? LargeSide : Side; // cells smaller than a pixel of the screen would be lost
+        double cell = Math.Min((double)(side - Left - Right) / map.Width, (double)MostHeight / map.Height);
         int width = (int)Math.Ceiling(cell * map.Width) + Left + Right, height = (int)Math.Ceiling(cell * map.Height) + Top + Bottom;
         // cells are counted from the top; what has ends of its own is counted upwards
         bool own = Own(ends, out double from, out double to);
@@ -50,7 +51,7 @@ internal static class MapPlot
         var y = PlotScale.Linear(own ? [from, to] : [0, map.Height], "", room: 0, count: 4);
         if (!own)
             y = y with { Low = y.High, High = y.Low };
-        using var plot = new SvgPlot(Math.Max(width, Side), height, new(Left, Math.Max(width, Side) - width + Right, Top, Bottom), x, y, grid: false);
+        using var plot = new SvgPlot(Math.Max(width, side), height, new(Left, Math.Max(width, side) - width + Right, Top, Bottom), x, y, grid: false);
         string transform = $"translate({Left} {Top})scale({Math.Round(cell, 4).ToString(CultureInfo.InvariantCulture)})";
         string[] inks = [.. map.Cells.Select(c => c < 0 ? "missing" : colours[map.Classes[c]])];
         // the colour of most cells lies under the others

@@ -53,9 +53,11 @@ internal static class TreePlot
             string come = own.TryGetValue(("share", node), out double of) ? $"{Percent(of)} of rows" : "";
             if (asks.TryGetValue(node, out var asked))
             {
-                string than = string.Create(CultureInfo.InvariantCulture, $" ≤ {asked.At:G4}");
-                plot.Text(x + Inner, y + 11, TextFit.Shorten(asked.Feature, BoxWidth - 2 * Inner - TextFit.Width(than)) + than, "start", "asks");
-                plot.Text(x + Inner, y + 26, come, "start", "tick");
+                // a long name has the line for itself
+                string than = string.Create(CultureInfo.InvariantCulture, $"≤ {asked.At:G4}"), whole = $"{asked.Feature} {than}";
+                bool fits = TextFit.Width(whole) <= BoxWidth - 2 * Inner;
+                plot.Text(x + Inner, y + 11, fits ? whole : TextFit.Shorten(asked.Feature, BoxWidth - 2 * Inner), "start", "asks");
+                plot.Text(x + Inner, y + 26, fits ? come : $"{than} · {come}", "start", "tick");
             }
             else
             {
