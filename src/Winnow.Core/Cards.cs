@@ -149,6 +149,23 @@ public enum FigureKind
 
     /// <summary>One point per method: the metric <see cref="FigureCard.Series"/> against the metric <see cref="FigureCard.Across"/>, with intervals over seeds both ways.</summary>
     Plane,
+
+    /// <summary>One map per method of the first seed, in a colour a class, beside the true one. <c>series/CLASS</c>: how many cells of that class begin at the cell that is the step, row by row; the classes in the order in which they
+    /// first come, which a run of 0 cells gives. Beside it <c>series-truth/CLASS</c>, the same of what is there; <c>series-rows/CLASS</c>, a row at step thousandths of the width and at the share of the height that is the value;
+    /// <c>series-size/width</c> and <c>series-size/height</c>, in cells, and <c>series-size/from</c> and <c>series-size/to</c>, what the ends of both axes stand for.</summary>
+    Map,
+
+    /// <summary>One tree of unions per method, of the first seed. <c>series/left</c>, <c>series/right</c> and <c>series/height</c> at the union that is the step: leaves are numbered from 0, what union i makes is leaves + i.
+    /// Beside it <c>series-leaf/GROUP</c>: that the leaf that is the step is in a group; <c>series-name/NAME</c>, what it is called; <c>series-cut/groups</c>, how many groups were asked for.</summary>
+    Dendrogram,
+
+    /// <summary>One tree of decisions per method, of the first seed, from left to right. <c>series/parent</c> of the node that is the step, −1 for the root, nodes in the order in which they are drawn; <c>series/share</c> of the rows; <c>series/below</c>,
+    /// decisions that are left out; <c>series-text/TEXT</c>, what it asks; <c>series-class/CLASS</c>, the share of its rows in a class.</summary>
+    Tree,
+
+    /// <summary>One tree per method, of the first seed, as an indented list of names with bars. <c>series/parent</c> of the node that is the step, −1 for the root, parents first; <c>series/mark</c>, 2 for a filled circle, 1 for a ring, 0 for
+    /// a faint one; <c>series-name/NAME</c>; <c>series-bar/KIND</c>, the parts of its bar.</summary>
+    Outline,
 }
 
 /// <summary>A figure of the report, drawn from the series that trials record.</summary>

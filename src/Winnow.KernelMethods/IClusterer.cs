@@ -19,6 +19,9 @@ public interface IClusterer : IKernelMethod
 /// <param name="Report">What was found on the way: an objective, a gap that is left, how often it was begun anew.</param>
 public sealed record Clusters(int[] Labels, IReadOnlyDictionary<string, double> Report)
 {
+    /// <summary>All unions to the last, of a method that unites two groups at a time; otherwise none.</summary>
+    public IReadOnlyList<Union> Unions { get; init; } = [];
+
     /// <summary>Refuses rows that are none and groups that they cannot have.</summary>
     internal static void Require(Tensor x, int groups)
     {
@@ -30,3 +33,9 @@ public sealed record Clusters(int[] Labels, IReadOnlyDictionary<string, double> 
         Finite.Require(x, "rows");
     }
 }
+
+/// <summary>Two groups that became one. Groups have numbers: rows or nodes from 0, and what union i made rows + i.</summary>
+/// <param name="Left">One of them.</param>
+/// <param name="Right">The other.</param>
+/// <param name="Height">How far apart they were, in the distance of rows: for Ward's rule √2 times the root of what the union adds to the squared distances from the means, so that of two rows it is their distance.</param>
+public sealed record Union(int Left, int Right, double Height);

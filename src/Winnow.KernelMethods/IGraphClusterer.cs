@@ -16,7 +16,11 @@ public interface IGraphClusterer : IKernelMethod
 /// <summary>Groups of nodes.</summary>
 /// <param name="Labels">The group of each node, from 0.</param>
 /// <param name="Tried">The groups for each strength that was tried, among which these were chosen without knowing the truth.</param>
-public sealed record Grouping(int[] Labels, IReadOnlyList<int[]> Tried);
+public sealed record Grouping(int[] Labels, IReadOnlyList<int[]> Tried)
+{
+    /// <summary>All unions to the last, of a method that unites two groups at a time; otherwise none.</summary>
+    public IReadOnlyList<Union> Unions { get; init; } = [];
+}
 
 /// <summary>A connected graph without direction.</summary>
 public sealed class Graph : IDisposable

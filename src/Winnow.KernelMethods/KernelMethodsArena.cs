@@ -61,8 +61,10 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "Ridge regression on similarities with some rows.", (s, o) => Nystrom.Method(s, o), needs: ["examples"]);
         Baseline<PerceptronOptions>("perceptron", "Perceptron", "Rumelhart, Hinton and Williams, Learning representations by back-propagating errors, Nature 323", 1986,
             "A network with one hidden layer, trained.", (s, o) => new Perceptron(s, o));
+        Baseline<DecisionTreeOptions>("decision-tree", "Decision tree", "Breiman, Friedman, Olshen and Stone, Classification and regression trees, Wadsworth", 1984,
+            "Asks for one feature after the other, cut back to the questions that hold up.", (s, o) => new DecisionTree(s, o));
         Baseline<RandomForestOptions>("random-forest", "Random forest", "Breiman, Random forests, Machine Learning 45", 2001,
-            "Averages trees that saw other rows and features.", (s, o) => new RandomForest(s, o));
+            "Averages trees that saw other rows and features.", (s, o) => new RandomForest(s, o), needs: ["examples"]);
         Baseline<GaussianProcessClassifierOptions>("gp-classifier", "Gaussian process classifier", "Williams and Barber, Bayesian classification with Gaussian processes, IEEE TPAMI 20", 1998,
             "The posterior of a random function for each class, by Laplace's approximation.", (_, o) => new GaussianProcessClassifier(o));
         Baseline<NoKernelOptions>("zero-shot", "Names alone", "Radford et al., Learning transferable visual models from natural language supervision, ICML, arXiv 2103.00020", 2021,

@@ -6,13 +6,13 @@ namespace Winnow.Reports.Tests;
 
 public sealed class HtmlReportTests : IDisposable
 {
-    private const string Hostile = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{script}}\u0001\ud800]]>&amp;";
+    internal const string Hostile = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{script}}\u0001\ud800]]>&amp;";
     private readonly string _folder = Directory.CreateTempSubdirectory("winnow-html").FullName;
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     /// <summary>The page as XML: everything but its doctype is well formed, which a browser would otherwise mend in silence.</summary>
-    private static XElement Page(Comparison comparison)
+    internal static XElement Page(Comparison comparison)
     {
         string html = HtmlReport.ToHtml(comparison);
         Assert.StartsWith("<!DOCTYPE html>", html);

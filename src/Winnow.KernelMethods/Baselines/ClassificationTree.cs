@@ -33,7 +33,9 @@ internal sealed class FeatureColumn
 /// </summary>
 internal sealed class ClassificationTree
 {
-    private readonly List<int> _feature = [], _left = [], _right = [];
+    private const double Tie = 1e-12;
+
+    private readonly List<int> _feature = [], _left = [], _right = [], _rows = [];
     private readonly List<float> _threshold = [];
     private readonly List<float[]?> _shares = [];
 
@@ -45,12 +47,13 @@ internal sealed class ClassificationTree
     /// <param name="random">Draws features.</param>
     /// <param name="tried">Features drawn for a split.</param>
     /// <param name="depth">Most splits on a way; for pure leaves more than there are rows.</param>
-    public ClassificationTree(IReadOnlyList<FeatureColumn> columns, int[] labels, int classes, int[] rows, SeededRandom random, int tried, int depth = int.MaxValue)
+    /// <param name="leaf">Fewest rows on each side of a split.</param>
+    public ClassificationTree(IReadOnlyList<FeatureColumn> columns, int[] labels, int classes, int[] rows, SeededRandom random, int tried, int depth = int.MaxValue, int leaf = 1)
     {
         int[] features = [.. Enumerable.Range(0, columns.Count)];
-        var search = new SplitSearch(labels, classes, rows.Length);
+        var search = new SplitSearch(labels, classes, rows.Length, leaf);
         var open = new Stack<(int Node, int First, int Count, int Depth)>();
-        open.Push((Node(), 0, rows.Length, 0));
+        open.Push((Node(rows.Length), 0, rows.Length, 0));
         while (open.Count > 0)
         {
             var (node, first, count, at) = open.Pop();
@@ -69,13 +72,14 @@ internal sealed class ClassificationTree
                     (own[below], own[i]) = (own[i], own[below]);
                     below++;
                 }
-            (_feature[node], _threshold[node], _left[node], _right[node]) = (feature, threshold, Node(), Node());
+            (_feature[node], _threshold[node], _left[node], _right[node]) = (feature, threshold, Node(below), Node(count - below));
             open.Push((_left[node], first, below, at + 1));
             open.Push((_right[node], first + below, count - below, at + 1));
         }
 
-        int Node()
+        int Node(int count)
         {
+            _rows.Add(count);
             _feature.Add(-1);
             _left.Add(-1);
             _right.Add(-1);
@@ -102,7 +106,83 @@ internal sealed class ClassificationTree
     }
 
     /// <summary>Splits.</summary>
-    public int Splits => _feature.Count(f => f >= 0);
+    public int Splits => Below()[0];
+
+    /// <summary>Splits of each node and all below it.</summary>
+    private int[] Below()
+    {
+        int[] splits = new int[_feature.Count];
+        for (int node = splits.Length - 1; node >= 0; node--) // children come after their parent
+            splits[node] = _shares[node] is null ? 1 + splits[_left[node]] + splits[_right[node]] : 0;
+        return splits;
+    }
+
+    /// <summary>Nodes that have this many splits above them or fewer, each before those below it, those to the left first.</summary>
+    public IReadOnlyList<TreeNode> Nodes(int depth)
+    {
+        double[][] shares = Shares();
+        int[] splits = Below();
+        var nodes = new List<TreeNode>();
+        var open = new Stack<(int Node, int Parent, int Depth)>([(0, -1, 0)]);
+        while (open.TryPop(out var at))
+        {
+            int node = at.Node;
+            bool asks = _shares[node] is null && at.Depth < depth;
+            nodes.Add(new(at.Parent, asks ? _feature[node] : -1, _threshold[node], _rows[node], shares[node], asks ? 0 : splits[node]));
+            if (!asks)
+                continue;
+            open.Push((_right[node], nodes.Count - 1, at.Depth + 1));
+            open.Push((_left[node], nodes.Count - 1, at.Depth + 1));
+        }
+        return nodes;
+    }
+
+    /// <summary>Cuts the tree back to the smallest of those with the least share of wrong answers among the rows it learned from, and α for each leaf. Cost O(nodes · classes).</summary>
+    public void Prune(double alpha)
+    {
+        double[][] shares = Shares();
+        double[] cost = new double[shares.Length];
+        for (int node = cost.Length - 1; node >= 0; node--)
+        {
+            double alone = (double)Wrong(node, shares) / _rows[0] + alpha;
+            cost[node] = _shares[node] is null ? Math.Min(alone, cost[_left[node]] + cost[_right[node]]) : alone;
+            if (_shares[node] is null && alone <= cost[node] + Tie)
+                _shares[node] = [.. shares[node].Select(s => (float)s)];
+        }
+    }
+
+    /// <summary>The least α at which <see cref="Prune"/> would cut; infinite for a tree without splits.</summary>
+    public double Weakest()
+    {
+        double[][] shares = Shares();
+        var (wrong, leaves) = (new int[shares.Length], new int[shares.Length]);
+        bool[] there = new bool[shares.Length];
+        there[0] = true;
+        for (int node = 0; node < there.Length; node++)
+            if (_shares[node] is null && there[node])
+                there[_left[node]] = there[_right[node]] = true;
+        double weakest = double.PositiveInfinity;
+        for (int node = shares.Length - 1; node >= 0; node--)
+        {
+            int alone = Wrong(node, shares);
+            (wrong[node], leaves[node]) = _shares[node] is null ? (wrong[_left[node]] + wrong[_right[node]], leaves[_left[node]] + leaves[_right[node]]) : (alone, 1);
+            if (leaves[node] > 1 && there[node])
+                weakest = Math.Min(weakest, (double)(alone - wrong[node]) / _rows[0] / (leaves[node] - 1));
+        }
+        return weakest;
+    }
+
+    private int Wrong(int node, double[][] shares) => (int)Math.Round(_rows[node] * (1 - shares[node].Max()));
+
+    /// <summary>The shares of each node, those that split of those below them.</summary>
+    private double[][] Shares()
+    {
+        var shares = new double[_feature.Count][];
+        for (int node = shares.Length - 1; node >= 0; node--)
+            shares[node] = _shares[node] is { } own ? [.. own.Select(s => (double)s)]
+                : [.. shares[_left[node]].Zip(shares[_right[node]], (l, r) => (l * _rows[_left[node]] + r * _rows[_right[node]]) / _rows[node])];
+        return shares;
+    }
 
     /// <summary>Adds the shares of the leaf of a row.</summary>
     /// <param name="row">Its features.</param>
@@ -119,7 +199,7 @@ internal sealed class ClassificationTree
 }
 
 /// <summary>Finds where to split the rows of a node: the largest <c>Σ left² / left + Σ right² / right</c>, classes counted, is the least impurity.</summary>
-internal sealed class SplitSearch(int[] labels, int classes, int most)
+internal sealed class SplitSearch(int[] labels, int classes, int most, int leaf = 1)
 {
     private const double Slight = 1e-12;
 
@@ -176,7 +256,7 @@ internal sealed class SplitSearch(int[] labels, int classes, int most)
             int here = passed;
             var counts = table.Slice(level * classes, classes);
             // the gap before this level is looked at when the level is known to be there
-            double pure = passed > 0 && passed < _count ? leftSquares / passed + rightSquares / (_count - passed) : -1;
+            double pure = passed >= leaf && _count - passed >= leaf ? leftSquares / passed + rightSquares / (_count - passed) : -1;
             for (int c = 0; c < counts.Length; c++)
             {
                 int k = counts[c];
@@ -215,7 +295,7 @@ internal sealed class SplitSearch(int[] labels, int classes, int most)
             int c = _order[i];
             leftSquares += 2 * _left[c]++ + 1;
             rightSquares -= 2 * _right[c]-- - 1;
-            if (_keys[i] < _keys[i + 1] && leftSquares / (i + 1) + rightSquares / (own.Length - i - 1) is var pure && pure > found)
+            if (_keys[i] < _keys[i + 1] && i + 1 >= leaf && own.Length - i - 1 >= leaf && leftSquares / (i + 1) + rightSquares / (own.Length - i - 1) is var pure && pure > found)
                 (found, place) = (pure, i + 1);
         }
         better = found > _best;

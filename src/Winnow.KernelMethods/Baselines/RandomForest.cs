@@ -13,12 +13,15 @@ public sealed record RandomForestOptions
 
 /// <summary>
 /// Trees, each grown on rows drawn with replacement, every split the best in Gini's impurity of √d features drawn for it, to pure leaves; scores are the mean of the leaves' shares (Breiman, Random
-/// forests, Machine Learning 45, 2001). Cost O(trees · √d · n log² n).
+/// forests, Machine Learning 45, 2001); of numbers <see cref="RandomForestValues"/>. Cost O(trees · √d · n log² n).
 /// </summary>
 /// <param name="setup">Draws rows and features.</param>
 /// <param name="options">How many.</param>
-public sealed class RandomForest(KernelSetup setup, RandomForestOptions options) : IClassifier
+public sealed class RandomForest(KernelSetup setup, RandomForestOptions options) : IClassifier, IRegressor
 {
+    /// <inheritdoc/>
+    public IFittedRegressor Fit(RegressionRows rows, CancellationToken cancellation = default) => new RandomForestValues(setup, options).Fit(rows, cancellation);
+
     /// <inheritdoc/>
     public IFitted Fit(TrainingRows rows, CancellationToken cancellation = default)
     {

@@ -34,7 +34,8 @@ public sealed class WardClusters : IClusterer
         Clusters.Require(x, groups);
         cancellation.ThrowIfCancellationRequested();
         using var scope = NewDisposeScope();
-        return new(KernelClusters.Ward(RowGram.Centred(x).data<double>().ToArray(), (int)x.shape[0], groups), new Dictionary<string, double>());
+        int[] labels = KernelClusters.Ward(RowGram.Centred(x).data<double>().ToArray(), (int)x.shape[0], groups, out var unions);
+        return new(labels, new Dictionary<string, double>()) { Unions = unions };
     }
 }
 

@@ -14,13 +14,21 @@ public static class KernelClusters
     /// <param name="n">How many.</param>
     /// <param name="groups">Groups.</param>
     /// <returns>The group of each, numbered as they first come.</returns>
-    public static int[] Ward(double[] k, int n, int groups)
+    public static int[] Ward(double[] k, int n, int groups) => Ward(k, n, groups, out _);
+
+    /// <inheritdoc cref="Ward(double[], int, int)"/>
+    /// <param name="k">Symmetric [n, n], row after row; need not be positive.</param>
+    /// <param name="n">How many.</param>
+    /// <param name="groups">Groups.</param>
+    /// <param name="unions">All unions, those after the groups are there included. Where k is not positive a cost may be below 0, of which the height is 0.</param>
+    public static int[] Ward(double[] k, int n, int groups, out IReadOnlyList<Union> unions)
     {
         ArgumentNullException.ThrowIfNull(k);
         double[] sums = [.. k]; // of k over pairs of two groups
-        int[] size = [.. Enumerable.Repeat(1, n)], group = [.. Enumerable.Range(0, n)];
+        int[] size = [.. Enumerable.Repeat(1, n)], group = [.. Enumerable.Range(0, n)], number = [.. group];
         var alive = Enumerable.Range(0, n).ToList();
-        while (alive.Count > groups)
+        var made = new List<Union>();
+        while (alive.Count > 1)
         {
             var (best, first, second) = (double.PositiveInfinity, -1, -1);
             for (int x = 0; x < alive.Count; x++)
@@ -31,16 +39,19 @@ public static class KernelClusters
                     if (cost < best)
                         (best, first, second) = (cost, i, j);
                 }
+            made.Add(new(number[first], number[second], Math.Sqrt(2 * Math.Max(0, best))));
+            number[first] = n + made.Count - 1;
             foreach (int l in alive)
                 if (l != first && l != second)
                     sums[first * n + l] = sums[l * n + first] = sums[first * n + l] + sums[second * n + l];
             sums[first * n + first] += sums[second * n + second] + 2 * sums[first * n + second];
             size[first] += size[second];
             alive.Remove(second);
-            for (int i = 0; i < n; i++)
+            for (int i = 0; i < n && alive.Count >= groups; i++)
                 if (group[i] == second)
                     group[i] = first;
         }
+        unions = made;
         return InOrder(group);
     }
 

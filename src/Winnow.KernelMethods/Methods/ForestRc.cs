@@ -183,8 +183,14 @@ public sealed class ForestRc(KernelSetup setup, ForestRcOptions options) : IClas
 
     private sealed record Forest(double[]? Rotation, ClassificationTree[] Trees);
 
-    private sealed class Fitted(double[] mean, double[] deviation, IReadOnlyList<Forest> forests, int classes, ForestRcOptions options) : IFitted
+    private sealed class Fitted(double[] mean, double[] deviation, IReadOnlyList<Forest> forests, int classes, ForestRcOptions options) : IFitted, IOnTree
     {
+        public LearnedTree Tree(int depth)
+        {
+            int turned = forests[0].Rotation is null ? 0 : mean.Length;
+            return new([.. forests[0].Trees[0].Nodes(depth).Select(n => n.Feature < turned ? n : n with { Threshold = n.Threshold * deviation[n.Feature - turned] + mean[n.Feature - turned] })], turned);
+        }
+
         public IReadOnlyDictionary<string, double> Report { get; } = new Dictionary<string, double> { ["splits"] = forests.Average(f => f.Trees.Average(t => t.Splits)) };
 
         public Tensor Scores(Tensor x)

@@ -53,7 +53,7 @@ public sealed class LogProximity(KernelSetup setup, LogProximityOptions options)
     public Grouping Group(Graph graph, int groups, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(graph);
-        var tried = new List<int[]>();
+        var tried = new List<(int[] Labels, IReadOnlyList<Union> Unions)>();
         foreach (double g in options.Strength > 0 ? [options.Strength] : Grid)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -62,9 +62,11 @@ public sealed class LogProximity(KernelSetup setup, LogProximityOptions options)
             if ((options.Log ? Proximity.Log(plain) : plain) is not { } kernel)
                 continue;
             double[] k = ((kernel + kernel.t()) / 2).contiguous().data<double>().ToArray();
-            tried.Add(options.Algorithm == "ward" ? KernelClusters.Ward(k, graph.Nodes, groups) : KernelClusters.Means(k, graph.Nodes, groups, setup.Random("starts")));
+            tried.Add(options.Algorithm == "ward" ? (KernelClusters.Ward(k, graph.Nodes, groups, out var unions), unions) : (KernelClusters.Means(k, graph.Nodes, groups, setup.Random("starts")), []));
         }
-        return tried.Count > 0 ? new(tried.MaxBy(graph.Modularity)!, tried)
-            : throw InputException.At("graph", $"a proximity of {options.Measure} that is 0 or below at every strength", "numbers above 0", "Choose another measure, or log=false.");
+        if (tried.Count == 0)
+            throw InputException.At("graph", $"a proximity of {options.Measure} that is 0 or below at every strength", "numbers above 0", "Choose another measure, or log=false.");
+        var best = tried.MaxBy(t => graph.Modularity(t.Labels));
+        return new(best.Labels, [.. tried.Select(t => t.Labels)]) { Unions = best.Unions };
     }
 }

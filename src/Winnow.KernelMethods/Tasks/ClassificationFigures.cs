@@ -14,13 +14,15 @@ internal interface IOnKernel
 /// <summary>What the report draws of a classifier beyond its numbers: which classes it takes for which, what it answers around the rows, and the kernel it stands on.</summary>
 internal static class ClassificationFigures
 {
-    private const int Grid = 40, Shown = 40, Decay = 200, Steps = 40;
+    private const double Reach = 2.5;
+    private const int Grid = 64, Shown = 40, Decay = 200, Steps = 40;
 
     public static IReadOnlyList<FigureCard> Cards { get; } =
     [
         new("by-class", FigureKind.Bars, "Right answers by class", "class", "class", "share of the class's rows that are answered rightly", "A method may be good on the whole and blind to one class."),
         new("confusion", FigureKind.Heatmap, "What is taken for what", "confusion", "answered", "class", "Share of the rows of a class that get an answer. What lies off the diagonal is wrong: a dark cell there is a pair of classes to look at."),
-        new("regions", FigureKind.Heatmap, "Answers around the rows", "regions", "first principal component", "second", "The number of the class that is answered on the plane through the mean of the rows along which they differ most, of the first seed; in deviations. Smooth borders generalise, islands do not."),
+        new("regions", FigureKind.Map, "Answers around the rows", "regions", "first principal component, in deviations", "second", "The class that is answered on the plane through the mean of the rows along which they differ most, of the first seed; rows learned from are dots, which lie before or behind the plane where there are more features. Smooth borders generalise, islands do not."),
+        TreeFigure.Card,
         new("kernel", FigureKind.Heatmap, "The kernel, rows ordered by class", "kernel", "row", "row", "Similarities of rows asked for (1 of a row with itself), those of a class beside each other, of the first seed. Blocks along the diagonal are classes that the kernel sees; without blocks it sees none."),
         new("decay", FigureKind.Lines, "How many directions the kernel uses", "decay", "directions", "share of the kernel's trace", "The share that the largest eigenvalues hold together. A line that rises at once is smooth and learns simple things quickly; one along the diagonal learns rows by heart."),
     ];
@@ -40,6 +42,8 @@ internal static class ClassificationFigures
             Kernel(trial, problem, kernel);
         if (plane && trial.Trial.Seed == 1)
             Regions(context, problem, fitted);
+        if (fitted is IOnTree tree && trial.Trial.Seed == 1)
+            TreeFigure.Record(context, tree.Tree(TreeFigure.Depth), problem);
     }
 
     private static void Regions(TrialContext context, Problem problem, IFitted fitted)
@@ -53,10 +57,15 @@ internal static class ClassificationFigures
         double[] deviation = (x - mean).mm(axes).square().mean([0]).sqrt().data<double>().ToArray();
         double[] at = [.. from i in Enumerable.Range(0, Grid) from j in Enumerable.Range(0, Grid) from c in (double[])[Place(j) * deviation[0], -Place(i) * deviation[1]] select c];
         long[] answers = fitted.Scores(mean + Aligned.Of(at, Grid * Grid, 2).mm(axes.t())).argmax(1).data<long>().ToArray();
-        for (int i = 0; i < answers.Length; i++)
-            context.Metric(string.Create(CultureInfo.InvariantCulture, $"regions/{Place(i % Grid):F2}"), answers[i], i / Grid);
+        ClassMaps.Begin(context, "regions", Grid, Grid);
+        context.Metric("regions-size/from", -Reach, 0);
+        context.Metric("regions-size/to", Reach, 0);
+        ClassMaps.Record(context, "regions", Array.ConvertAll(answers, a => (int)a), problem.Names);
+        double[] rows = (x - mean).mm(axes).contiguous().data<double>().ToArray();
+        ClassMaps.Dots(context, "regions", [.. rows.Chunk(2).Select(r => (Share(r[0], deviation[0]), Share(r[1], deviation[1])))], problem.Train.Labels, problem.Names);
 
-        static double Place(int i) => (i + 0.5) / Grid * 5 - 2.5;
+        static double Place(int i) => ((i + 0.5) / Grid * 2 - 1) * Reach;
+        static double Share(double at, double deviation) => deviation > 0 ? (at / deviation / Reach + 1) / 2 : 0.5;
     }
 
     private static void Kernel(KernelTrial trial, Problem problem, IKernel kernel)

@@ -57,6 +57,8 @@ internal sealed class ClusterTask : IKernelTask
         ],
     };
 
+    public IReadOnlyList<FigureCard> Figures => [UnionFigure.Card];
+
     public DataSummary Inspect(string? source, object options, DataReading reading, CancellationToken cancellation)
     {
         var o = (ClusterOptions)options;
@@ -68,7 +70,9 @@ internal sealed class ClusterTask : IKernelTask
     public TrialResult Run(KernelTrial trial)
     {
         var o = (ClusterOptions)trial.Options;
-        var (x, truth) = trial.Trial.Data.Source == "made" ? Made(o, trial.Context.Random("groups")) : Drawn(Classification.Opened(trial), o, trial.Context.Random("rows"));
+        var data = trial.Trial.Data.Source == "made" ? null : Classification.Opened(trial);
+        var (x, truth) = data is null ? Made(o, trial.Context.Random("groups")) : Drawn(data, o, trial.Context.Random("rows"));
+        var names = data?.LabelNames;
         int groups = o.Groups > 0 ? o.Groups : truth.Distinct().Count();
         if (groups > truth.Length)
             throw InputException.At("task.groups", $"{groups}", $"at most {truth.Length}, the rows", "Take fewer.");
@@ -77,6 +81,7 @@ internal sealed class ClusterTask : IKernelTask
         var found = trial.Timed(() => method.Group(x, groups, trial.Context.Cancellation), out double fit);
         foreach (var (name, value) in found.Report)
             trial.Context.Metric($"report/{name}", value, 1);
+        UnionFigure.Record(trial, found.Unions, truth, g => names?[g] ?? $"group {g + 1}", groups);
         double wrong = Assignment.Misclustered(found.Labels, truth);
         return new(new Dictionary<string, double> { ["misclustered"] = wrong, ["ari"] = KernelClusters.AdjustedRand(found.Labels, truth), ["exact"] = wrong == 0 ? 1 : 0, ["fit_ms"] = fit });
     }

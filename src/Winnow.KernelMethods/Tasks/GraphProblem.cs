@@ -10,6 +10,9 @@ internal sealed record GraphProblem(Graph Graph, int[] Truth)
 {
     private const int MostDraws = 1000, MostNodes = 5000;
 
+    /// <summary>What the groups are called; null for their numbers.</summary>
+    public IReadOnlyList<string>? Named { get; init; }
+
     /// <summary>Groups to find.</summary>
     public int Groups(GraphOptions o) => o.Groups == 0 ? Truth.Distinct().Count() : o.Groups;
 
@@ -38,7 +41,7 @@ internal sealed record GraphProblem(Graph Graph, int[] Truth)
         foreach (var (from, to, weight) in file.Edges)
             (a[from * n + to], a[to * n + from]) = (a[from * n + to] + weight, from == to ? a[to * n + from] + weight : a[to * n + from] + weight);
         string[] groups = [.. file.Values!.Distinct()];
-        return new(new(Aligned.Of(a, n, n), file.Names), [.. file.Values!.Select(v => Array.IndexOf(groups, v))]);
+        return new(new(Aligned.Of(a, n, n), file.Names), [.. file.Values!.Select(v => Array.IndexOf(groups, v))]) { Named = groups };
     }
 
     /// <summary>A graph of groups, drawn until it is connected.</summary>

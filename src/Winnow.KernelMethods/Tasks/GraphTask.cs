@@ -31,6 +31,7 @@ internal sealed class GraphTask : IKernelTask
         trial.Context.Progress(0.1, "grouping");
         var method = (IGraphClusterer)trial.Method();
         var found = trial.Timed(() => method.Group(graph, groups, trial.Context.Cancellation), out double fit);
+        UnionFigure.Record(trial, found.Unions, problem.Truth, g => problem.Named?[g] ?? $"group {g + 1}", groups, graph.Names);
         return new(new Dictionary<string, double>
         {
             ["ari"] = KernelClusters.AdjustedRand(found.Labels, problem.Truth),

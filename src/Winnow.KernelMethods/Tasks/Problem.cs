@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Numerics;
 using Winnow.Core;
 using Winnow.Data;
@@ -14,6 +15,9 @@ internal sealed record Problem(TrainingRows Train, Tensor X, int[] Labels, IRead
 {
     private const int MostDraws = 1000;
 
+    /// <summary>What the features are called; null where they have no names.</summary>
+    public Features? Features { get; init; }
+
     /// <summary>Rows of a user's data, scaled by the mean and deviation of those learned from.</summary>
     public static Problem Of(LabelledData data, ClassifyOptions o, Func<string, SeededRandom> random)
     {
@@ -22,7 +26,26 @@ internal sealed record Problem(TrainingRows Train, Tensor X, int[] Labels, IRead
         int[] left = order[test..];
         int[] train = left.Length <= o.Rows ? left : Split.Among(data, left, (double)o.Rows / left.Length, random("rows")).Test;
         var scale = Standardiser.Fit(data, train);
-        return new(new(Rows(data, train, scale), LabelsOf(data, train), data.LabelNames.Count), Rows(data, order[..test], scale), LabelsOf(data, order[..test]), data.LabelNames);
+        return new(new(Rows(data, train, scale), LabelsOf(data, train), data.LabelNames.Count), Rows(data, order[..test], scale), LabelsOf(data, order[..test]), data.LabelNames) { Features = Named(data.Rows, scale) };
+    }
+
+    /// <summary>Columns by their header, pixels by their place; others, and hashed words, by their number.</summary>
+    private static Features Named(RowData data, Standardiser scale)
+    {
+        var layout = data.Layout;
+        int run = data.Width / scale.Mean.Count;
+        double[] Each(IReadOnlyList<float> of) => [.. Enumerable.Range(0, data.Width).Select(j => (double)of[j / run] * layout.Divisor)];
+        return new([.. Enumerable.Range(0, data.Width).Select(Name)], Each(scale.Mean), Each(scale.Scale));
+
+        string Name(int j)
+        {
+            if (layout.FeatureNames is { } names && names.Count == data.Width)
+                return names[j];
+            if (!layout.IsImage)
+                return string.Create(CultureInfo.InvariantCulture, $"feature {j + 1}");
+            int height = layout.Shape[1], width = layout.Shape[2];
+            return string.Create(CultureInfo.InvariantCulture, $"pixel {j / width % height + 1}, {j % width + 1}{(layout.Shape[0] > 1 ? $" of channel {j / width / height + 1}" : "")}");
+        }
     }
 
     /// <summary>A few rows of each class, rows to choose by, and names: noisy directions of the means of yet other rows.</summary>

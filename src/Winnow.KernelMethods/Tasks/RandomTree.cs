@@ -24,13 +24,13 @@ internal static class RandomTree
         return edges;
     }
 
-    /// <summary>The same edges from node 0 outwards, each from a node already reached.</summary>
-    public static IEnumerable<(int From, int To)> FromRoot(int nodes, IReadOnlyList<(int From, int To)> edges)
+    /// <summary>The same edges from a root outwards, each from a node already reached.</summary>
+    public static IEnumerable<(int From, int To)> FromRoot(int nodes, IReadOnlyList<(int From, int To)> edges, int root = 0)
     {
         var near = edges.Concat(edges.Select(e => (From: e.To, To: e.From))).ToLookup(e => e.From, e => e.To);
         bool[] reached = new bool[nodes];
-        reached[0] = true;
-        var open = new Queue<int>([0]);
+        reached[root] = true;
+        var open = new Queue<int>([root]);
         while (open.TryDequeue(out int from))
             foreach (int to in near[from])
                 if (!reached[to])

@@ -56,6 +56,8 @@ internal sealed class RasterTask : IKernelTask
         Metrics = [Metrics.Cards.First(m => m.Name == "kappa"), .. Metrics.Cards.Where(m => m.Name != "kappa")],
     };
 
+    public IReadOnlyList<FigureCard> Figures { get; } = [new("cover", FigureKind.Map, "The scene", "cover", "pixels", "pixels", "The class of each pixel, of the first seed, those learned from included; pixels without a label are grey in what is there. Specks are noise that texture or a smoother method would take away; whole fields are classes that look alike.")];
+
     public DataSummary Inspect(string? source, object options, DataReading reading, CancellationToken cancellation)
     {
         var o = (RasterOptions)options;
@@ -87,6 +89,12 @@ internal sealed class RasterTask : IKernelTask
         {
             using var scope = NewDisposeScope();
             int[] map = [.. fitted.Scores(scaled).argmax(1).data<long>().ToArray().Select(a => (int)a)];
+            if (trial.Trial.Seed == 1)
+            {
+                int[] shown = ClassMaps.Begin(context, "cover", scene.Bands.Width, scene.Bands.Height);
+                ClassMaps.Record(context, "cover-truth", [.. shown.Select(i => scene.Labels[i])], scene.Classes);
+                ClassMaps.Record(context, "cover", [.. shown.Select(i => map[i])], scene.Classes);
+            }
             using var png = context.Artefact("map.png");
             RasterFolder.Write(png, scene.Bands.Width, map);
         });
@@ -219,6 +227,9 @@ internal static class RasterProblem
         var mean = own.mean([0], keepdim: true);
         var deviation = (own - mean).square().mean([0], keepdim: true).sqrt();
         scaled = ((x - mean) / where(deviation > 0, deviation, ones_like(deviation))).MoveToOuterDisposeScope();
-        return new(new(scaled.index_select(0, tensor(train)).MoveToOuterDisposeScope(), Of(train), scene.Classes.Count), scaled.index_select(0, tensor(test)).MoveToOuterDisposeScope(), Of(test), scene.Classes);
+        return new(new(scaled.index_select(0, tensor(train)).MoveToOuterDisposeScope(), Of(train), scene.Classes.Count), scaled.index_select(0, tensor(test)).MoveToOuterDisposeScope(), Of(test), scene.Classes)
+        {
+            Features = new([.. scene.Names.SelectMany(n => o.Texture ? (string[])[n, .. KernelMethods.Texture.Names.Select(t => $"{n} {t}")] : [n])], mean.data<double>().ToArray(), where(deviation > 0, deviation, ones_like(deviation)).data<double>().ToArray()),
+        };
     }
 }

@@ -44,7 +44,7 @@ internal sealed class UnseenClassesTask : IKernelTask
 {
     public TaskCard Card { get; } = new("unseen-classes", "Classes without rows", "How far classes are from each other is known, by a hierarchy or vectors; only some have rows to learn from, and rows of all are asked for. Without a file classes are the nodes of a random tree, whose means walk along its edges.", OptionsSchema.Of<UnseenClassesOptions>(), ["rows", "examples", "distances"]) { Metrics = OfClasses };
 
-    public IReadOnlyList<FigureCard> Figures { get; } = [new("away", FigureKind.Lines, "Squared distance by how far a class is from those with rows", "away", "steps from the nearest class with rows", "mean squared distance of the answer", "At 0 are the classes that were learned from; what a method loses there is what it pays for the others.")];
+    public IReadOnlyList<FigureCard> Figures { get; } = [new("away", FigureKind.Lines, "Squared distance by how far a class is from those with rows", "away", "steps from the nearest class with rows", "mean squared distance of the answer", "At 0 are the classes that were learned from; what a method loses there is what it pays for the others."), HierarchyFigure.Card];
 
     private static IReadOnlyList<MetricCard> OfClasses =>
     [
@@ -99,6 +99,7 @@ internal sealed class UnseenClassesTask : IKernelTask
         if (problem.Metric.Hops)
             foreach (var of in pairs.GroupBy(p => (int)Math.Round(Math.Sqrt(seen.Min(s => problem.Metric[s, p.Label])))).OrderBy(g => g.Key))
                 context.Metric("away", of.Average(p => problem.Metric[p.Answer, p.Label]), of.Key);
+        HierarchyFigure.Record(trial, problem, seen, pairs);
         double Right(IEnumerable<(int Answer, int Label)> some) => some.Select(p => p.Answer == p.Label ? 1.0 : 0).DefaultIfEmpty(0).Average();
         return new(new Dictionary<string, double>
         {
@@ -121,7 +122,7 @@ internal sealed class UnseenClassesTask : IKernelTask
         int[] seen = Seen(o, o.Classes, random("seen")), train = [.. seen.SelectMany(c => Enumerable.Repeat(c, o.Rows))], test = [.. Enumerable.Range(0, o.Test).Select(_ => draw.Next(o.Classes))];
         Tensor Rows(int[] labels) => Aligned.Of([.. labels.SelectMany(l => Enumerable.Range(0, o.Features).Select(c => means[l * o.Features + c] + o.Spread * draw.NextNormal()))], labels.Length, o.Features);
         var metric = LabelMetric.OfEdges(o.Classes, tree);
-        return new(new(Rows(train), train, o.Classes) { Distances = metric.Squared }, Rows(test), test, metric);
+        return new(new(Rows(train), train, o.Classes) { Distances = metric.Squared }, Rows(test), test, metric) { Hierarchy = new(metric.Names, [.. RandomTree.FromRoot(o.Classes, tree)], [.. Enumerable.Range(0, o.Classes)]) };
     }
 
     private static UnseenProblem OfData(KernelTrial trial, UnseenClassesOptions o)
@@ -148,11 +149,13 @@ internal sealed class UnseenClassesTask : IKernelTask
             return Aligned.Of(Array.ConvertAll(values, v => (double)v), some.Length, data.Width);
         }
         LabelMetric metric;
+        Hierarchy? hierarchy = null;
         if (edges is not null)
         {
             Require(data, edges, o.Hierarchy);
             using var all = LabelMetric.OfEdges(edges.Names.Count, edges.Edges.Select(e => (e.From, e.To)), edges.Names);
-            metric = all.Among([.. data.LabelNames.Select(n => edges.Names.Index().First(e => e.Item == n).Index)]);
+            hierarchy = new(edges.Names, [.. edges.Edges.Select(e => (e.From, e.To))], [.. data.LabelNames.Select(n => edges.Names.Index().First(e => e.Item == n).Index)]);
+            metric = all.Among(hierarchy.Classes);
         }
         else
         {
@@ -164,7 +167,7 @@ internal sealed class UnseenClassesTask : IKernelTask
             d.diagonal().zero_();
             metric = LabelMetric.Of(d / Math.Max(double.Epsilon, d.sum().item<double>() / Math.Max(1, classes * (classes - 1))), data.LabelNames);
         }
-        return new(new(Rows(train), [.. train.Select(i => labels[i])], classes) { Distances = metric.Squared }, Rows(test), [.. test.Select(i => labels[i])], metric);
+        return new(new(Rows(train), [.. train.Select(i => labels[i])], classes) { Distances = metric.Squared }, Rows(test), [.. test.Select(i => labels[i])], metric) { Hierarchy = hierarchy };
     }
 
     private static int[] Seen(UnseenClassesOptions o, int classes, SeededRandom random)
@@ -221,5 +224,8 @@ internal sealed class UnseenClassesTask : IKernelTask
 /// <param name="Metric">The distances.</param>
 internal sealed record UnseenProblem(TrainingRows Train, Tensor X, int[] Labels, LabelMetric Metric) : IDisposable
 {
+    /// <summary>The tree that classes stand in; null for distances alone.</summary>
+    public Hierarchy? Hierarchy { get; init; }
+
     public void Dispose() => Metric.Dispose();
 }

@@ -26,7 +26,11 @@ internal static class Figures
         FigureKind.Heatmap => HeatmapPlot.Draw(card, rows, styles),
         FigureKind.Bars => BarsPlot.Draw(card, rows, styles),
         FigureKind.Plane => PlanePlot.Draw(card, comparison.Arena.MetricsOf(rows[0].Row.Task), rows, styles),
-        _ => throw new ArgumentOutOfRangeException(nameof(card), card.Kind, "A figure is drawn as lines, a heat map, bars or a plane."),
+        FigureKind.Map => MapPlot.Draw(card, rows, styles),
+        FigureKind.Dendrogram => DendrogramPlot.Draw(card, rows, styles),
+        FigureKind.Tree => TreePlot.Draw(card, rows, styles),
+        FigureKind.Outline => OutlinePlot.Draw(card, rows, styles),
+        _ => throw new ArgumentOutOfRangeException(nameof(card), card.Kind, "A figure is drawn in one of the ways that are named."),
     };
 
     private static Markup? Tradeoff(MetricCard metric, IReadOnlyList<ComparisonRow> rows, MethodStyles styles)

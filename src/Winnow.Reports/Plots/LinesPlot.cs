@@ -21,7 +21,8 @@ internal static class LinesPlot
     public static Markup? Draw(FigureCard card, IReadOnlyList<ComparisonRow> rows, MethodStyles styles, string title)
     {
         var lines = rows.Select(r => new NamedLine(r.Row.Label, styles[r], [.. SeriesData.Line(r.Row, card.Series).Select(p => ((double)p.Step, p.Value))])).Where(l => l.Points.Count > 0).ToList();
-        return lines.Count == 0 ? null : Draw(lines, card.X, card.Y, title, Unit(lines), Steps, [.. rows.Select(r => SeriesData.Dots(r.Row, card.Series)).FirstOrDefault(d => d.Count > 0, []).Select(p => ((double)p.Step, p.Value))]);
+        return lines.Count == 0 ? null : Draw(lines, card.X, card.Y, title, Unit(lines), Steps, [.. rows.Select(r => SeriesData.Dots(r.Row, card.Series)).FirstOrDefault(d => d.Count > 0, []).Select(p => ((double)p.Step, p.Value))],
+            [.. rows.SelectMany(r => SeriesData.Band(r.Row, card.Series))]);
     }
 
     /// <summary>Any lines, for wide and for narrow screens.</summary>
@@ -32,7 +33,8 @@ internal static class LinesPlot
     /// <param name="unit">Unit of the y axis.</param>
     /// <param name="scale">The x axis for the places of all points, distinct and ascending, and a width.</param>
     /// <param name="dots">Points behind the lines, in any order; their places count for the y axis.</param>
-    public static Markup Draw(IReadOnlyList<NamedLine> lines, string xTitle, string yTitle, string title, string unit, Func<IReadOnlyList<double>, int, PlotScale> scale, IReadOnlyList<(double X, double Y)>? dots = null)
+    /// <param name="band">Ends of bands that are data themselves; the y axis reaches them, but at most its own length beyond lines and points on each side, so that these can still be read.</param>
+    public static Markup Draw(IReadOnlyList<NamedLine> lines, string xTitle, string yTitle, string title, string unit, Func<IReadOnlyList<double>, int, PlotScale> scale, IReadOnlyList<(double X, double Y)>? dots = null, IReadOnlyList<double>? band = null)
     {
         int label = (int)lines.Max(l => TextFit.Width(l.Label)) + 30;
         return Markup.Of($"""<div class="wide-only">{Sized(960, 420, Math.Min(label, 190))}</div><div class="narrow-only">{Sized(350, 380, Math.Min(label, 112))}</div>""");
@@ -40,7 +42,9 @@ internal static class LinesPlot
         Markup Sized(int width, int height, int right)
         {
             height = Math.Max(height, 70 + LabelHeight * lines.Count);
-            var y = PlotScale.Linear([.. lines.SelectMany(l => l.Points).Select(p => p.Value.Mean), .. (dots ?? []).Select(d => d.Y)], unit);
+            double[] shown = [.. lines.SelectMany(l => l.Points).Select(p => p.Value.Mean), .. (dots ?? []).Select(d => d.Y)];
+            double low = shown.Min(), high = shown.Max();
+            var y = PlotScale.Linear([.. shown, .. (band ?? []).Select(v => Math.Clamp(v, 2 * low - high, 2 * high - low))], unit);
             var x = scale([.. lines.SelectMany(l => l.Points).Select(p => p.X).Distinct().Order()], width);
             if (x.High - x.Low < 1e-6)
                 x = x with { Low = x.Low - 1, High = x.High + 1 };

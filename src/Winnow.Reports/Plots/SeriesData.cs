@@ -17,6 +17,14 @@ internal static class SeriesData
     public static IReadOnlyList<(long Step, double Value)> Dots(StudyRow row, string series) =>
         [.. Points(row).Where(p => p.Point.Name == $"{series}/rows").GroupBy(p => p.Seed).OrderBy(g => g.Key).Take(1).SelectMany(g => g).Select(p => (p.Point.Step, p.Point.Value))];
 
+    /// <summary>What the first seed that has any recorded of a family, in the order in which it came, by member.</summary>
+    public static IReadOnlyList<(string Member, long Step, double Value)> First(StudyRow row, string prefix) =>
+        [.. Family(row, prefix).GroupBy(p => p.Seed).OrderBy(g => g.Key).Take(1).SelectMany(g => g).Select(p => (p.Member, p.Step, p.Value))];
+
+    /// <summary>The band that is recorded beside a series, all its ends.</summary>
+    public static IEnumerable<double> Band(StudyRow row, string series) =>
+        Points(row).Where(p => p.Point.Name == $"{series}/low" || p.Point.Name == $"{series}/high").Select(p => p.Point.Value);
+
     private static IEnumerable<(long Step, Interval Value)> OverSteps(StudyRow row, string series) =>
     [
         .. Points(row).Where(p => p.Point.Name == series).GroupBy(p => p.Point.Step).OrderBy(g => g.Key)

@@ -107,6 +107,17 @@ internal sealed class SvgPlot : IDisposable
     public void Leader(double x1, double y1, double x2, double y2, MethodStyle style) =>
         _texts.Add(new(Svg + "path", new XAttribute("d", $"M{Px(x1)} {Px(y1)}L{Px(x2)} {Px(y2)}"), new XAttribute("class", "leader"), new XAttribute("data-m", style.Index)));
 
+    /// <summary>Draws a path in pixels over what is there.</summary>
+    /// <param name="d">Path data.</param>
+    /// <param name="kind">Class in the style sheet.</param>
+    /// <param name="colour">Colour of the style sheet that it is filled or drawn with, as the class says; null for the class's own.</param>
+    /// <param name="transform">What its coordinates go through.</param>
+    public void Path(string d, string kind, string? colour = null, string? transform = null)
+    {
+        if (d.Length > 0)
+            _texts.Add(new(Svg + "path", new XAttribute("d", d), new XAttribute("class", kind), colour is null ? null : new XAttribute("style", $"--own:var(--{colour})"), transform is null ? null : new XAttribute("transform", transform)));
+    }
+
     /// <summary>Writes a name whose left middle is at a place, and ties it to its mark when it had to move away from it.</summary>
     public void Tie((double X, double Y) mark, (double X, double Y) at, string label, MethodStyle style)
     {
@@ -123,7 +134,8 @@ internal sealed class SvgPlot : IDisposable
             Text(_margins.Left - 7, Pixel(X.Low, at).Y, label, "end", "tick");
         foreach (var (at, label) in X.Ticks)
             Text(Pixel(at, Y.Low).X, _height - _margins.Bottom + 13, label, "middle", "tick");
-        Text(_margins.Left + (_width - _margins.Left - _margins.Right) / 2.0, _height - 9, xTitle, "middle", "axis");
+        if (xTitle.Length > 0)
+            Text(_margins.Left + (_width - _margins.Left - _margins.Right) / 2.0, _height - 9, xTitle, "middle", "axis");
         if (yTitle.Length > 0)
             Text(10, _margins.Top + (_height - _margins.Top - _margins.Bottom) / 2.0, yTitle, "middle", "axis", turned: true);
     }
@@ -174,5 +186,6 @@ internal sealed class SvgPlot : IDisposable
     private int? InkOf(string? colour) =>
         colour is { Length: 7 } && colour.StartsWith("#01", StringComparison.Ordinal) && int.Parse(colour.AsSpan(3), NumberStyles.HexNumber, CultureInfo.InvariantCulture) - 0x200 is >= 0 and var ink && ink < _inks.Count ? ink : null;
 
-    private static string Px(double value) => Math.Round(value, 2).ToString(CultureInfo.InvariantCulture);
+    /// <summary>A number of pixels with at most two decimals.</summary>
+    public static string Px(double value) => Math.Round(value, 2).ToString(CultureInfo.InvariantCulture);
 }
