@@ -389,6 +389,7 @@ public sealed class LokiTests : IDisposable
         double before = Distance(plain, out _), after = Distance(plain with { FineTuning = gradient, LearningRate = 0.05 }, out var report);
         Assert.True(after < 0.8 * before, $"{before} {after}");
         Assert.True(report["distance_after"] < 0.8 * report["distance_before"]);
+        Rows.LeaveNothing(() => Distance(plain with { FineTuning = gradient, Steps = 3 }, out _));
         using var stop = new CancellationTokenSource();
         stop.Cancel();
         Assert.ThrowsAny<OperationCanceledException>(() => new Loki(new(purpose => new SeededRandom(1, purpose)), plain with { FineTuning = gradient }).Fit(rows, stop.Token));

@@ -132,6 +132,7 @@ public sealed class ProKerTests
             double Right(IFitted f) => f.Scores(chosen.Validation.X).argmax(1).data<long>().ToArray().Zip(chosen.Validation.Labels).Count(p => p.First == p.Second);
             using var other = new ProKer(new() { Form = form, Beta = 2, Lambda = 0.1 }).Fit(chosen, TestContext.Current.CancellationToken);
             Assert.True(Right(fitted) >= Right(other));
+            Rows.LeaveNothing(() => new ProKer(new() { Form = form }).Fit(rows, TestContext.Current.CancellationToken).Dispose());
         }
     }
 }

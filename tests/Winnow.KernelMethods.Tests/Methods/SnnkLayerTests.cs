@@ -175,6 +175,8 @@ public sealed class SnnkLayerTests
         Assert.InRange(answers.Zip(test.Labels).Count(p => p.First == p.Second), 57, 60);
         Assert.Equal(24 * 16, fitted.Report["layer"]);
         Assert.Equal(13 * 16, fitted.Report["dense_layer"]);
+        Rows.LeaveNothing(() => Snnk.Method(setup, new() { Training = "trained", Features = 24, Hidden = 16, Epochs = 1 }).Fit(rows, TestContext.Current.CancellationToken).Dispose());
+        Rows.LeaveNothing(() => new SnnkAdapter(6, 3, 16, "mam", Random("block")).Dispose());
         using var stop = new CancellationTokenSource();
         stop.Cancel();
         Assert.ThrowsAny<OperationCanceledException>(() => Snnk.Method(setup, new() { Training = "trained" }).Fit(rows, stop.Token));
