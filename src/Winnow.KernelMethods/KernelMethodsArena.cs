@@ -129,6 +129,8 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
 
         Seed<NtkOptions>("ntk", "Neural tangent kernel", "Jacot, Gabriel and Hongler, Neural tangent kernel: convergence and generalization in neural networks, NeurIPS, arXiv 1806.07572", 2018,
             "What an infinitely wide network learns, by one linear system.", (_, o) => Ntk.Method(o), Ntk.Claims, ["examples"]);
+        Seed<NtkEnsembleOptions>("ntk-ensemble", "Ensemble of infinitely wide networks", "Jacot, Gabriel and Hongler, Neural tangent kernel: convergence and generalization in neural networks, NeurIPS, arXiv 1806.07572", 2018,
+            "What infinitely wide networks say on average once they are trained, and how far they differ.", (_, o) => new NtkEnsemble(o), NtkEnsemble.Claims, ["targets"]);
         Seed<QuantumKernelOptions>("quantum-kernel", "Quantum-enhanced feature spaces", "Havlíček, Córcoles, Temme, Harrow, Kandala, Chow and Gambetta, Supervised learning with quantum enhanced feature spaces, Nature 567, arXiv 1804.11326", 2019,
             "The overlap of the states that a small circuit makes of two rows.", (s, o) => QuantumKernel.Method(s, o), QuantumKernel.Claims);
         Seed<QuantumClassifierOptions>("quantum-classifier", "Variational quantum classifier", "Havlíček, Córcoles, Temme, Harrow, Kandala, Chow and Gambetta, Supervised learning with quantum enhanced feature spaces, Nature 567, arXiv 1804.11326", 2019,

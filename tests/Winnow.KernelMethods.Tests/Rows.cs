@@ -29,6 +29,15 @@ internal static class Rows
 
     public static double[] Values(Tensor x) => x.contiguous().data<double>().ToArray();
 
+    /// <summary>No tensor outlives what is done.</summary>
+    public static void LeaveNothing(Action done)
+    {
+        done();
+        long live = TorchSharp.DisposeScopeManager.Statistics.ThreadTotalLiveCount;
+        done();
+        Assert.Equal(live, TorchSharp.DisposeScopeManager.Statistics.ThreadTotalLiveCount);
+    }
+
     public static void Close(Tensor expected, Tensor actual, double tolerance)
     {
         Assert.Equal(expected.shape, actual.shape);

@@ -8,7 +8,7 @@ namespace Winnow.KernelMethods;
 public record OnFeaturesOptions
 {
     /// <summary>What answers.</summary>
-    [AllowedValues("svm", "ridge", "neighbours", "forest", "perceptron"), Description("what answers on the features: a linear support vector machine, a linear ridge, five nearest neighbours, a forest of 100 trees, or a network with one hidden layer")]
+    [AllowedValues("svm", "ridge", "neighbours", "forest", "perceptron", "naive-bayes", "logistic-regression", "tree"), Description("what answers on the features: a linear support vector machine, a linear ridge, five nearest neighbours, a forest of 100 trees, a network with one hidden layer, Gaussian naive Bayes, logistic regression, or a single tree")]
     public string Classifier { get; init; } = "svm";
 
     /// <summary>Components.</summary>
@@ -24,6 +24,9 @@ public record OnFeaturesOptions
         "neighbours" => new NearestNeighbours(new NearestNeighboursOptions()),
         "forest" => new RandomForest(setup, new()),
         "perceptron" => new Perceptron(setup, new()),
+        "naive-bayes" => new NearestMean(new() { Variances = "own" }),
+        "logistic-regression" => new LogisticRegression(setup, new()),
+        "tree" => new DecisionTree(setup, new()),
         _ => new SupportVectorMachine(_ => [new Linear()], [1, 10, 100], setup.Random("svm-folds")),
     };
 

@@ -35,26 +35,22 @@ public sealed class Perceptron(KernelSetup setup, PerceptronOptions options) : I
     {
         ArgumentNullException.ThrowIfNull(rows);
         using var scope = NewDisposeScope();
-        var random = setup.Random("order");
         var (x, y) = (rows.X.to(ScalarType.Float32), tensor(rows.Labels.Select(l => (long)l).ToArray()));
-        int n = rows.Labels.Count;
         var network = Network.Mlp((int)x.shape[1], [options.Hidden], rows.Classes, batchNorm: false, setup.Random("weights"));
         using var adam = new Adam(network.ParameterValues.Length, options.LearningRate);
-        long[] order = [.. Enumerable.Range(0, n).Select(i => (long)i)];
-        for (int epoch = 0; epoch < options.Epochs; epoch++)
+        try
         {
-            if (cancellation.IsCancellationRequested)
-                network.Dispose();
-            cancellation.ThrowIfCancellationRequested();
-            random.Shuffle(order);
-            for (int first = 0; first < n; first += options.Batch)
+            Epochs.Run(rows.Labels.Count, options.Epochs, options.Batch, setup.Random("order"), some =>
             {
-                using var step = NewDisposeScope();
-                var some = tensor(order[first..Math.Min(n, first + options.Batch)]);
                 network.ZeroGradient();
                 network.AddCrossEntropyGradient(x.index_select(0, some), y.index_select(0, some));
                 adam.Step(network.ParameterValues, network.GradientValues);
-            }
+            }, cancellation);
+        }
+        catch
+        {
+            network.Dispose();
+            throw;
         }
         return new Fitted(network, rows.X.shape[1]);
     }

@@ -31,13 +31,21 @@ public record CircuitOptions
     [Range(0.0, 0.4), Description("how likely a qubit is read as its opposite")]
     public double Readout { get; init; }
 
+    /// <summary>Depolarising noise of gates.</summary>
+    [Range(0.0, 0.5), Description("how likely each gate leaves each of its qubits an even mixture; at most 6 qubits")]
+    public double GateDepolarising { get; init; }
+
+    /// <summary>Damping of gates.</summary>
+    [Range(0.0, 0.5), Description("how likely each gate lets each of its qubits fall from one to zero; at most 6 qubits")]
+    public double GateDamping { get; init; }
+
     /// <summary>Mitigation.</summary>
-    [Description("depolarising noise is extrapolated to none from circuits as long and half as long again, and the known readout errors are inverted")]
+    [Description("depolarising noise is extrapolated to none from circuits as long and half as long again, and the known readout errors are inverted; noise of gates stays")]
     public bool Mitigate { get; init; }
 }
 
 /// <summary>
-/// What of a simulated circuit would be measured: after D layers a share <c>s = (1 − p)^D</c> of the state and else an even mixture; then each qubit read as its opposite with probability ε; then counted.
+/// What of a simulated circuit would be measured (noise of single gates is in the numbers already: <see cref="NoisyOperator"/>): after D layers a share <c>s = (1 − p)^D</c> of the state and else an even mixture; then each qubit read as its opposite with probability ε; then counted.
 /// Mitigated, a number m is <c>(c m(1) − m(c)) / (c − 1)</c> from circuits stretched by 1 and c = 1.5 (Temme, Bravyi and Gambetta, PRL 2017), and readings are multiplied by the inverse of the errors of each qubit.
 /// </summary>
 /// <param name="options">The noise.</param>
@@ -47,7 +55,10 @@ internal sealed class CircuitNoise(CircuitOptions options, SeededRandom? random)
     private const double Stretch = 1.5;
 
     /// <summary>Whether what is measured is not what is.</summary>
-    public bool Any => options.Shots > 0 || options.Depolarising > 0 || options.Readout > 0;
+    public bool Any => Gates || options.Shots > 0 || options.Depolarising > 0 || options.Readout > 0;
+
+    /// <summary>Whether gates are noisy.</summary>
+    public bool Gates => options.GateDepolarising > 0 || options.GateDamping > 0;
 
     /// <summary>The product of all qubits' Z as it is measured.</summary>
     /// <param name="parity">As it is, from −1 to 1.</param>

@@ -23,12 +23,24 @@ public sealed record LokiOptions
     /// <summary>The temperature.</summary>
     [Range(0.0, 1e3), Description("T: probabilities are taken to the power of 1/T; 0: of 0.25 to 8 the one with the least squared distance on classes left out in three folds")]
     public double Temperature { get; init; } = 1;
+
+    /// <summary>Training through the rule.</summary>
+    [AllowedValues("none", "straight-through", "polytope"), Description("a linear network is added to the logarithms of the probabilities and trained through the rule on the squared distance of its answers, by this gradient")]
+    public string FineTuning { get; init; } = "none";
+
+    /// <summary>Steps.</summary>
+    [Range(1, 1_000_000), Description("of fine-tuning: steps, each with all rows; weights of the step with the least squared distance are kept")]
+    public int Steps { get; init; } = 200;
+
+    /// <summary>Step size.</summary>
+    [Range(0.0, 1e3, MinimumIsExclusive = true), Description("of fine-tuning: step size of Adam")]
+    public double LearningRate { get; init; } = 0.01;
 }
 
 /// <summary>
 /// Answers the label with the least expected squared distance instead of the likeliest: a classifier that knows some classes answers others between them, and mistakes are nearer.
 /// <para>Paper: Roberts, Li, Huang, Adila, Schoenberg, Liu, Pick, Ma and Sala, Geometry-aware adaptation for pretrained models, NeurIPS 2023 (arXiv 2307.12226). The rule and its gradients in <see cref="FrechetRule"/>, metrics, locus and the next class in
-/// <see cref="LabelMetric"/>. Left out: training of a network through the rule from end to end (the gradients are there), and embeddings of language models as labels (give any vectors).</para>
+/// <see cref="LabelMetric"/>; a linear network trained through the rule from end to end. Left out: deeper networks trained so (the gradients are there), and embeddings of language models as labels (give any vectors).</para>
 /// <para>Probabilities P [m, K] of classes with rows, squared distances D² [K, V]: scores are −P D² [m, V]. The temperature is chosen on classes that are left out, since answers about unseen classes are what it is for. Cost of the classifier and O(m K V).</para>
 /// </summary>
 /// <param name="setup">Draws what the classifier draws.</param>
@@ -97,7 +109,52 @@ public sealed class Loki(KernelSetup setup, LokiOptions options) : IClassifier, 
         double temperature = options.Temperature > 0 ? options.Temperature : Chosen(rows, observed, cancellation);
         var squared = rows.Distances.index_select(0, Indices(observed)).clone().DetachFromDisposeScope();
         var report = new Dictionary<string, double> { ["temperature"] = temperature, ["locus"] = metric.Locus(observed).Length };
-        return new Fitted(Base().Fit(rows, cancellation), observed, squared, temperature, options.Base == "logistic-regression", report);
+        var fitted = new Fitted(Base().Fit(rows, cancellation), observed, squared, temperature, options.Base == "logistic-regression", report);
+        try
+        {
+            if (options.FineTuning != "none")
+                fitted.Network = Tuned(rows, fitted.Probabilities(rows.X), squared, report, cancellation);
+        }
+        catch
+        {
+            fitted.Dispose();
+            throw;
+        }
+        return fitted;
+    }
+
+    /// <summary>Weights [d + 1, K], the last of a constant, that are added as Wx to the logarithms of P and trained through the rule: of answers z the loss is Σ z_v d²(v, y), whose gradient the surrogate brings back to P.</summary>
+    private Tensor Tuned(TrainingRows rows, Tensor p, Tensor squared, Dictionary<string, double> report, CancellationToken cancellation)
+    {
+        using var scope = NewDisposeScope();
+        var x = Fitted.Constant(rows.X);
+        var logits = p.clamp_min(Fitted.Least).log();
+        var loss = rows.Distances!.index_select(0, Indices(rows.Labels)); // [n, V], d² of every answer
+        var weights = zeros(x.shape[1], p.shape[1], dtype: ScalarType.Float64).requires_grad_();
+        using var adam = new TensorAdam([weights], [options.LearningRate]);
+        var (least, kept) = (double.PositiveInfinity, weights.detach().clone());
+        for (int step = 0; step <= options.Steps; step++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            using var one = NewDisposeScope();
+            var q = (logits + x.mm(weights)).softmax(1);
+            using (no_grad())
+            {
+                var answers = tensor(FrechetRule.Answers(q.detach(), squared).Select(a => (long)a).ToArray()).unsqueeze(1);
+                double distance = loss.gather(1, answers).mean().item<double>();
+                if (step == 0)
+                    report["distance_before"] = distance;
+                if (distance < least)
+                {
+                    least = distance;
+                    kept.copy_(weights);
+                }
+            }
+            var gradient = FrechetRule.Backward(q.detach(), squared, loss / rows.Labels.Count, options.FineTuning == "polytope");
+            adam.Step(autograd.grad([q], [weights], [gradient]));
+        }
+        report["distance_after"] = least;
+        return kept.DetachFromDisposeScope();
     }
 
     /// <inheritdoc/>
@@ -150,17 +207,32 @@ public sealed class Loki(KernelSetup setup, LokiOptions options) : IClassifier, 
 
     private sealed class Fitted(IFitted model, int[] observed, Tensor squared, double temperature, bool logarithms, IReadOnlyDictionary<string, double> report) : IFitted
     {
+        /// <summary>The smallest probability whose logarithm is taken.</summary>
+        public const double Least = 1e-12;
+
         public IReadOnlyDictionary<string, double> Report { get; } = report;
+
+        /// <summary>What is added to the logarithms of probabilities; null for nothing.</summary>
+        public Tensor? Network { get; set; }
+
+        /// <summary>Rows with a one behind them.</summary>
+        public static Tensor Constant(Tensor x) => cat([x, ones(x.shape[0], 1, dtype: ScalarType.Float64)], 1);
+
+        public Tensor Probabilities(Tensor x)
+        {
+            var p = Tempered(model.Scores(x).index_select(1, Indices(observed)), temperature, logarithms);
+            return Network is null ? p : (p.clamp_min(Least).log() + Constant(x).mm(Network)).softmax(1);
+        }
 
         public Tensor Scores(Tensor x)
         {
             using var scope = NewDisposeScope();
-            var p = Tempered(model.Scores(x).index_select(1, Indices(observed)), temperature, logarithms);
-            return FrechetRule.Costs(p, squared).neg_().MoveToOuterDisposeScope();
+            return FrechetRule.Costs(Probabilities(x), squared).neg_().MoveToOuterDisposeScope();
         }
 
         public void Dispose()
         {
+            Network?.Dispose();
             model.Dispose();
             squared.Dispose();
         }

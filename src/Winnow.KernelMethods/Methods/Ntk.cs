@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Winnow.KernelMethods;
 
 /// <summary>Options of <see cref="Ntk"/>.</summary>
-public sealed record NtkOptions : RidgeOptions
+public record NtkOptions : RidgeOptions
 {
     /// <summary>Hidden layers.</summary>
     [Range(0, 1000), Description("hidden layers of the infinitely wide network")]
@@ -21,7 +21,7 @@ public sealed record NtkOptions : RidgeOptions
     public double BiasDeviation { get; init; } = 0.1;
 
     /// <summary>Non-linearity.</summary>
-    [AllowedValues("relu", "leaky-relu", "erf"), Description("non-linearity; leaky-relu has the slope 0.1 below zero")]
+    [AllowedValues("relu", "leaky-relu", "erf", "tanh", "gelu", "softplus", "sine"), Description("non-linearity; leaky-relu has the slope 0.1 below zero; from tanh on by quadrature, at more cost")]
     public string Activation { get; init; } = "relu";
 
     /// <summary>Which kernel.</summary>
@@ -38,15 +38,29 @@ public sealed record NtkOptions : RidgeOptions
 /// <para>Paper: Jacot, Gabriel and Hongler, Neural tangent kernel: convergence and generalization in neural networks, NeurIPS 2018 (arXiv 1806.07572). Closed forms of Cho and Saul (2009) for
 /// piecewise linear units and of Williams (1997) for erf; parametrisation z = σ_w W h / √width + σ_b b with standard normal W, b.</para>
 /// <para>K⁰ = σ_w² ⟨x, y⟩ / d + σ_b² and Θ⁰ = K⁰; a hidden layer makes K ← σ_w² E[φ(u)φ(v)] + σ_b² and Θ ← K + σ_w² Θ E[φ'(u)φ'(v)], (u, v) normal with covariance K. Rows float64 [n, d];
-/// cost O(n m (d + depth)), memory O(n m). Not here: convolutions, other non-linearities than these three, and the covariance of an ensemble of trained networks.</para>
+/// cost O(n m (d + depth)), memory O(n m). Other non-linearities by quadrature (<see cref="Nonlinearity"/>), any if given; numbers with their uncertainty from an ensemble of trained networks in <see cref="NtkEnsemble"/>. Left out: convolutions.</para>
+/// <para>Measured here by tests: with two hidden layers of 64, 256 and 1,024 units the kernel of a network as it is drawn differs from the limit by 31, 14 and 6% of its size, and a network of 1,024 units that is really trained, by gradient
+/// descent on 8 rows, is at no time farther from what <see cref="Flow"/> says than 2.4% of its first distance from the targets.</para>
 /// <code>
 /// var kernel = new Ntk(new());
 /// using var fitted = new KernelRidge(_ => [kernel], new()).Fit(rows);
 /// </code>
 /// </summary>
-public sealed class Ntk(NtkOptions options) : IKernel
+/// <param name="options">The network.</param>
+/// <param name="activation">Any non-linearity instead of the options'; null for theirs.</param>
+public sealed class Ntk(NtkOptions options, Nonlinearity? activation = null) : IKernel
 {
     private const double Leak = 0.1;
+
+    /// <summary>What has no closed form here; null for what has.</summary>
+    private readonly Nonlinearity? _quadrature = activation ?? options.Activation switch
+    {
+        "tanh" => Nonlinearity.Tanh,
+        "gelu" => Nonlinearity.Gelu,
+        "softplus" => Nonlinearity.Softplus,
+        "sine" => Nonlinearity.Sine,
+        _ => null,
+    };
 
     /// <summary>What the ledger measures.</summary>
     internal static IReadOnlyList<Claim> Claims { get; } =
@@ -69,12 +83,26 @@ public sealed class Ntk(NtkOptions options) : IKernel
     /// <inheritdoc/>
     public Tensor Diagonal(Tensor x)
     {
+        ArgumentNullException.ThrowIfNull(x);
         using var scope = NewDisposeScope();
+        var (k, theta) = Diagonals(x);
+        return (options.Kernel == "ntk" ? theta : k).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>K of each row with itself, whatever the kernel of the options.</summary>
+    internal Tensor OwnNngp(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        return Diagonals(x).K.MoveToOuterDisposeScope();
+    }
+
+    private (Tensor K, Tensor Theta) Diagonals(Tensor x)
+    {
         var k = Affine(Rows(x).square().sum(1) / x.shape[1]);
         var theta = k;
         for (int l = 0; l < options.Depth; l++)
-            (k, theta) = Layer(Own(k), Slopes(k, k, k).Slopes, theta);
-        return (options.Kernel == "ntk" ? theta : k).MoveToOuterDisposeScope();
+            (k, theta) = Layer(Own(k), _quadrature is { } q ? Nonlinearity.Own(q.Slope, k) : Slopes(k, k, k).Slopes, theta);
+        return (k, theta);
     }
 
     /// <summary>Both kernels of the network.</summary>
@@ -95,14 +123,14 @@ public sealed class Ntk(NtkOptions options) : IKernel
         var theta = k;
         for (int l = 0; l < options.Depth; l++)
         {
-            var (products, slopes) = Slopes(k, kx.unsqueeze(1), ky);
+            var (products, slopes) = _quadrature is { } q ? (Nonlinearity.Products(q.Value, k, kx, ky), Nonlinearity.Products(q.Slope, k, kx, ky)) : Slopes(k, kx.unsqueeze(1), ky);
             (kx, ky) = (Affine(Own(kx)), Affine(Own(ky)));
             (k, theta) = Layer(products, slopes, theta);
             if (same) // the general formula loses half the digits where u = v
                 k.diagonal().copy_(kx);
         }
         if (same && options.Depth > 0)
-            theta.diagonal().copy_(new Ntk(options with { Kernel = "ntk" }).Diagonal(x));
+            theta.diagonal().copy_(Diagonals(x).Theta);
         return (k.MoveToOuterDisposeScope(), theta.MoveToOuterDisposeScope());
     }
 
@@ -118,7 +146,7 @@ public sealed class Ntk(NtkOptions options) : IKernel
     }
 
     /// <summary>E[φ(u)²].</summary>
-    private Tensor Own(Tensor k) => options.Activation == "erf" ? (2 * k / (1 + 2 * k)).asin() * (2 / Math.PI) : k * ((1 + Below * Below) / 2);
+    private Tensor Own(Tensor k) => _quadrature is { } q ? Nonlinearity.Own(q.Value, k) : options.Activation == "erf" ? (2 * k / (1 + 2 * k)).asin() * (2 / Math.PI) : k * ((1 + Below * Below) / 2);
 
     private double Below => options.Activation == "leaky-relu" ? Leak : 0;
 
@@ -170,6 +198,7 @@ public sealed class Ntk(NtkOptions options) : IKernel
     /// <param name="testStart">The same for the others [m, o].</param>
     /// <param name="time">η t / N, at least 0; may be infinite.</param>
     /// <returns>Outputs for the rows and the others; the current dispose scope owns them.</returns>
+    /// <exception cref="InputException">At the end of time: rows that are the same with targets that are not, which no network meets.</exception>
     public static (Tensor Train, Tensor Test) Flow(Tensor train, Tensor test, Tensor y, Tensor start, Tensor testStart, double time)
     {
         ArgumentNullException.ThrowIfNull(test);
@@ -177,6 +206,8 @@ public sealed class Ntk(NtkOptions options) : IKernel
         if (!(time >= 0))
             throw new ArgumentOutOfRangeException(nameof(time), time, "expected at least 0");
         using var scope = NewDisposeScope();
+        if (double.IsInfinity(time))
+            RequireConsistent(train, y);
         var (values, vectors) = linalg.eigh(train);
         // a direction of which the kernel knows nothing does not move; else (1 − exp(−λt)) / λ
         var known = values > values[-1] * 1e-14;
@@ -185,5 +216,19 @@ public sealed class Ntk(NtkOptions options) : IKernel
         var inTrain = start - vectors.mm(moved.unsqueeze(1) * turned);
         var inTest = testStart - test.mm(vectors.mm((moved / where(known, values, ones_like(values))).unsqueeze(1) * turned));
         return (inTrain.MoveToOuterDisposeScope(), inTest.MoveToOuterDisposeScope());
+    }
+
+    /// <summary>Refuses rows that a kernel cannot tell apart and that have different targets, by which no system without a ridge can be solved.</summary>
+    internal static void RequireConsistent(Tensor gram, Tensor y)
+    {
+        using var scope = NewDisposeScope();
+        var d = gram.diagonal();
+        var same = ((gram * 2 - d.unsqueeze(1) - d).abs() <= 1e-12 * d.mean()).triu(1).nonzero();
+        for (long p = 0; p < same.shape[0]; p++)
+        {
+            long i = same[p, 0].item<long>(), j = same[p, 1].item<long>();
+            if ((y[i] - y[j]).abs().max().item<double>() > 0)
+                throw InputException.At("rows", $"{i} and {j} are the same and have different targets", "targets that agree, without a ridge", "Leave one of them out, or add a ridge.");
+        }
     }
 }

@@ -41,7 +41,7 @@ public sealed record Pcd2VecOptions : OnFeaturesOptions
 /// Aligned sequences become short vectors: the Poisson correction distance <c>d = −ln(1 − p)</c> of the share p of differing sites, the kernel <c>exp(−d²/2σ²)</c>, and its kernel principal components, which any
 /// classifier takes.
 /// <para>Paper: Ali, Murad and Patterson, PCD2Vec: A Poisson correction distance-based approach for viral host classification, arXiv 2304.06731 (2023); no code was released, and details follow the group's companion
-/// code. Departures: components are fitted on the sequences learned from (theirs on all), σ is the median distance (theirs 1). Left out: naive Bayes, logistic regression and single trees as classifiers.</para>
+/// code. Departures: components are fitted on the sequences learned from (theirs on all), σ is the median distance (theirs 1). All seven classifiers of the line of work are options; its network has one hidden layer instead of three.</para>
 /// <para>d is no metric (p of ½, ½ and 1 break the triangle) and the rbf of it need not be positive: negative eigenvalues are clipped, the smallest is told. Cost O(n² · sites / 32 + n² q); memory 16 n² bytes.</para>
 /// <code>
 /// using var fitted = new Pcd2Vec(setup, new()).Fit(new TrainingRows(Sequences.Codes(residues), labels, classes));

@@ -13,23 +13,23 @@ public sealed record ProKerOptions
     public double Beta { get; init; }
 
     /// <summary>The pull to the base.</summary>
-    [Range(0.0, 1e6), Description("λ, how strongly answers are held to those of the class names; 0: as β")]
+    [Range(0.0, 1e6), Description("λ, how strongly answers are held to those of the class names; of local-linear to few slopes; of gda the weight of the rows' discriminants; 0: as β, or 0.01 of gda")]
     public double Lambda { get; init; }
 
     /// <summary>Which system.</summary>
-    [AllowedValues("released", "textbook"), Description("released: (K/λ + I) α = residuals, as the released code; textbook: (K + λI) α = residuals, which is what minimises the stated objective")]
+    [AllowedValues("released", "textbook", "local-linear", "gda"), Description("released: (K/λ + I) α = residuals, as the released code; textbook: (K + λI) α = residuals, which is what minimises the stated objective; local-linear: residuals by lines near each row; gda: Gaussian discriminants beside the names")]
     public string Form { get; init; } = "released";
 }
 
 /// <summary>
 /// ProKeR: a classifier that knows only the names of its classes gets a few labelled rows, by one kernel ridge on what it is wrong by.
-/// <para>Paper: Bendou, Ouasfi, Gripon and Boukhayma, ProKeR: a kernel perspective on few-shot adaptation of large vision-language models, CVPR 2025 (arXiv 2501.11175). Left out: augmented rows, and the paper's other local estimators.</para>
+/// <para>Paper: Bendou, Ouasfi, Gripon and Boukhayma, ProKeR: a kernel perspective on few-shot adaptation of large vision-language models, CVPR 2025 (arXiv 2501.11175). The paper's other estimators on the same residuals: Tip-Adapter is a baseline, local linear regression (<see cref="LocalLinear"/>) and Gaussian discriminants (<see cref="GaussianDiscriminants"/>) are forms. Left out: augmented rows.</para>
 /// <para>f₀(x) = T x with unit rows T of the names; k(x, y) = exp(−β(1 − ⟨x, y⟩)); residuals R = L − S Tᵀ of the one-hot labels L of the unit rows S. The objective Σ ‖f(sᵢ) − lᵢ‖² + λ ‖f − f₀‖² has the minimiser
 /// f₀ + k (K + λI)⁻¹ R; the released code adds k (K/λ + I)⁻¹ R, which is λ times that: λ is there a ridge and a damping in one. Cost O(n³ / 3 + n² classes); memory 8 n² bytes.</para>
 /// </summary>
 public sealed class ProKer(ProKerOptions options) : IClassifier
 {
-    private static readonly double[] Betas = [0.5, 1, 2, 3, 5], Lambdas = [0.001, 0.01, 0.03, 0.1, 0.3, 1, 3];
+    private static readonly double[] Betas = [0.5, 1, 2, 3, 5], Lambdas = [0.001, 0.01, 0.03, 0.1, 0.3, 1, 3], Weights = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1];
 
     /// <summary>What the ledger measures.</summary>
     internal static IReadOnlyList<Claim> Claims { get; } =
@@ -49,8 +49,12 @@ public sealed class ProKer(ProKerOptions options) : IClassifier
         using var scope = NewDisposeScope();
         var names = Names(rows);
         var s = Unit(rows.X, "rows");
+        if (options.Form == "gda")
+            return new GaussianDiscriminants(names, rows, s, Weight(rows, s, names));
         var residuals = rows.OneHot() - s.mm(names.t());
         var (beta, lambda) = Chosen(rows, s, names, residuals, cancellation);
+        if (options.Form == "local-linear")
+            return new LocalLinear(names, s, residuals, beta, lambda);
         var alpha = Alpha(new Sphere(beta).Gram(s, s), residuals, lambda, out double jitter);
         return new FittedKernel(new Sphere(beta), s, alpha, new Dictionary<string, double> { ["beta"] = beta, ["lambda"] = lambda, ["jitter"] = jitter }, names);
     }
@@ -82,10 +86,22 @@ public sealed class ProKer(ProKerOptions options) : IClassifier
             cancellation.ThrowIfCancellationRequested();
             var (gram, cross) = (new Sphere(beta).Gram(s, s), new Sphere(beta).Gram(v, s));
             foreach (double lambda in lambdas)
-                if ((start + cross.mm(Alpha(gram, residuals, lambda, out _))).argmax(1).eq(truth).sum().item<long>() is var right && right > most)
+                if ((start + (options.Form == "local-linear" ? LocalLinear.Correction(v, s, residuals, beta, lambda) : cross.mm(Alpha(gram, residuals, lambda, out _)))).argmax(1).eq(truth).sum().item<long>() is var right && right > most)
                     (most, best) = (right, (beta, lambda));
         }
         return best;
+    }
+
+    /// <summary>The weight of discriminants.</summary>
+    private double Weight(TrainingRows rows, Tensor s, Tensor names)
+    {
+        if (options.Lambda > 0 || rows.Validation is not { } validation)
+            return options.Lambda > 0 ? options.Lambda : 0.01;
+        var v = Unit(validation.X, "validation rows");
+        var truth = tensor(validation.Labels.Select(l => (long)l).ToArray());
+        var (w, b) = GaussianDiscriminants.Of(rows, s);
+        var (start, own) = (v.mm(names.t()), GaussianDiscriminants.Filled(v.mm(w) + b, [.. Enumerable.Range(0, rows.Classes).Except(rows.Labels).Select(c => (long)c)]));
+        return Weights.MaxBy(weight => (start + own * weight).argmax(1).eq(truth).sum().item<long>());
     }
 
     internal static Tensor Names(TrainingRows rows) => rows.Names is null ? throw InputException.At("class names", "none", "a vector for each class", "Give them (Names), or choose a method that learns from rows alone.")

@@ -1,8 +1,10 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using System.Numerics;
+using System.Numerics.Tensors;
 using Winnow.Core;
 using static TorchSharp.torch;
+using Tensor = TorchSharp.torch.Tensor;
 
 namespace Winnow.KernelMethods;
 
@@ -38,7 +40,7 @@ public sealed record QuantumClassifierOptions : CircuitOptions
 /// A circuit of trained rotations after the circuit that makes states of rows: the parity <c>E = ⟨ψ(x)| W(θ)† Z…Z W(θ) |ψ(x)⟩</c> is measured, and the class is the sign of E + b. Of more than two classes
 /// each has a circuit against all others.
 /// <para>Paper: Havlíček, Córcoles, Temme, Harrow, Kandala, Chow and Gambetta, Supervised learning with quantum enhanced feature spaces, Nature 567, 2019 (arXiv 1804.11326), its variational classifier.
-/// Training by spsa as theirs (Spall 1998), or by parameter shift (Mitarai et al. 2018). Left out: noise of single gates.</para>
+/// Training by spsa as theirs (Spall 1998), or by parameter shift (Mitarai et al. 2018). Gates may be noisy (<see cref="NoisyOperator"/>): density matrices of rows then stand for states, and the observable before the trained circuit is computed once for all. Left out: hardware.</para>
 /// <para>W is rotations about Y and then Z of each qubit, and as often as there are layers CZ on pairs and again rotations. The risk of a row with label y is <c>σ(√R (½ − p + yb/2) / √(2 p (1 − p)))</c>, the share
 /// <c>p = (1 + yE)/2</c> of its label, to which 1/R is added below the root. Cost O(n · 2^q · q · layers) a measurement of all rows: three a step of spsa, 4 q (layers + 1) of gradient.</para>
 /// </summary>
@@ -74,8 +76,7 @@ public sealed class QuantumClassifier(KernelSetup setup, QuantumClassifierOption
         if (rows.Labels.Distinct().Count() < 2)
             throw InputException.At("labels", "one class", "at least two", "Give rows of another class.");
         using var scope = NewDisposeScope();
-        var (a, b) = _states.States(rows.X);
-        double[] real = a.data<double>().ToArray(), imaginary = b.data<double>().ToArray();
+        var (real, imaginary) = States(rows.X);
         int q = (int)rows.X.shape[1], circuits = rows.Classes == 2 ? 1 : rows.Classes;
         var (trained, risk) = (new double[circuits][], 0.0);
         var random = setup.Random("circuit");
@@ -178,9 +179,50 @@ public sealed class QuantumClassifier(KernelSetup setup, QuantumClassifierOption
         return risk;
     }
 
-    /// <summary>The parities of states [n, 2^q] after the circuit, as they are measured.</summary>
+    /// <summary>Real and imaginary parts of states [n, 2^q], or of density matrices [n, 4^q] where gates are noisy.</summary>
+    internal (double[] Real, double[] Imaginary) States(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        if (!Gates)
+        {
+            var (a, b) = _states.States(x);
+            return (a.data<double>().ToArray(), b.data<double>().ToArray());
+        }
+        var both = QuantumKernel.NoisyStates(x, options).chunk(2, 1);
+        return (both[0].contiguous().data<double>().ToArray(), both[1].contiguous().data<double>().ToArray());
+    }
+
+    private bool Gates => options.GateDepolarising > 0 || options.GateDamping > 0;
+
+    /// <summary>The parity before the circuit, gate after gate from the last.</summary>
+    private NoisyOperator Before(int q, double[] at)
+    {
+        var parity = NoisyOperator.Observable(q, options, b => BitOperations.PopCount((uint)b) % 2 == 0 ? 1 : -1);
+        for (int layer = options.Layers; layer >= 0; layer--)
+        {
+            for (int k = 0; k < q; k++)
+            {
+                var (sin, cos) = Math.SinCos(at[2 * (layer * q + k)] / 2);
+                double phi = at[2 * (layer * q + k) + 1] / 2;
+                parity.Gate(k, Complex.Exp(new(0, phi)), 0, 0, Complex.Exp(new(0, -phi)));
+                parity.Gate(k, cos, sin, -sin, cos);
+            }
+            if (layer > 0)
+                foreach (var (j, k) in QuantumKernel.Pairs(options.Entanglement, q).Reverse())
+                    parity.Sign(j, k);
+        }
+        return parity;
+    }
+
+    /// <summary>The parities of states [n, 2^q], or of density matrices [n, 4^q] where gates are noisy, after the circuit, as they are measured.</summary>
     internal double[] Parities(double[] real, double[] imaginary, int q, double[] at, CircuitNoise noise)
     {
+        if (Gates)
+        {
+            var before = Before(q, at);
+            int each = before.Real.Length;
+            return [.. Enumerable.Range(0, real.Length / each).Select(i => noise.Parity(TensorPrimitives.Dot<double>(real.AsSpan(i * each, each), before.Real) + TensorPrimitives.Dot<double>(imaginary.AsSpan(i * each, each), before.Imaginary), q, options.Repetitions + options.Layers + 1))];
+        }
         int size = 1 << q, n = real.Length / size;
         double[] signs = new double[size], parity = new double[n];
         for (int b = 0; b < size; b++)
@@ -230,8 +272,7 @@ public sealed class QuantumClassifier(KernelSetup setup, QuantumClassifierOption
         {
             using var scope = NewDisposeScope();
             Finite.Rows(x, qubits);
-            var (a, b) = method._states.States(x);
-            double[] real = a.data<double>().ToArray(), imaginary = b.data<double>().ToArray();
+            var (real, imaginary) = method.States(x);
             int n = (int)x.shape[0];
             double[] scores = new double[n * classes];
             var noise = new CircuitNoise(method.Options, new SeededRandom(_seed, "answers")); // the same answers each time

@@ -18,12 +18,16 @@ public sealed record QuantumKernelOptions : CircuitOptions
     /// <summary>The bound of a weight.</summary>
     [Range(0.0, 1e9), Description("C of the support vector machine; 0: chosen among 1, 10 and 100 by three folds")]
     public double C { get; init; }
+
+    /// <summary>Alignment.</summary>
+    [Range(0, 10_000), Description("most steps to scales and shifts of angles that let classes be separated by the widest margins, downhill from the angles as they are; 0: no alignment")]
+    public int Align { get; init; }
 }
 
 /// <summary>
 /// Each row becomes the state of a small quantum circuit, simulated, and the kernel is the overlap of two states, <c>K = |⟨ψ(x)|ψ(y)⟩|²</c>, for a support vector machine.
 /// <para>Paper: Havlíček, Córcoles, Temme, Harrow, Kandala, Chow and Gambetta, Supervised learning with quantum enhanced feature spaces, Nature 567, 2019 (arXiv 1804.11326).
-/// The paper's other classifier is <see cref="QuantumClassifier"/>. Left out: kernel alignment, and noise of single gates.</para>
+/// The paper's other classifier is <see cref="QuantumClassifier"/>. Angles may be scaled and shifted so that the machines' margins are widest (kernel alignment, Glick et al. 2021), gates may be noisy (<see cref="NoisyOperator"/>). Left out: hardware.</para>
 /// <para>Repeated: Hadamard gates on all qubits, then amplitude b times <c>exp(i φ(b))</c>, <c>φ(b) = Σ_k 2 x_k b_k + Σ_{j&lt;k} 2 (π − x_j)(π − x_k) (b_j xor b_k)</c>. Qubit k is bit k. States are made once a row:
 /// cost O(n · repetitions · 2^q · q) and O(n m 2^q) for the overlaps; memory 16 · 2^q bytes a row. Measured with noise (<see cref="CircuitOptions"/>) an overlap is how
 /// often the circuit of one row undone after that of another reads all zeros; a matrix of rows with themselves is then brought back to the nearest without negative eigenvalues.</para>
@@ -45,8 +49,23 @@ public sealed class QuantumKernel(QuantumKernelOptions options, SeededRandom? ra
     ];
 
     /// <summary>As a method: with a support vector machine.</summary>
-    internal static IClassifier Method(KernelSetup setup, QuantumKernelOptions options) =>
-        new SupportVectorMachine(x => [options.Qubits > 0 || x.shape[1] > MostQubits ? new OnAngles(x, options.Qubits > 0 ? options : options with { Qubits = Usual }, setup.Random("shots")) : new QuantumKernel(options, setup.Random("shots"))], options.C > 0 ? [options.C] : [1, 10, 100], setup.Random("svm-folds"));
+    internal static IClassifier Method(KernelSetup setup, QuantumKernelOptions options) => options.Align > 0 ? new QuantumAlignment(options, setup)
+        : new SupportVectorMachine(x => [Needs(options, x) ? new OnAngles(x, options, setup.Random("shots")) : new QuantumKernel(options, setup.Random("shots"))], Bounds(options), setup.Random("svm-folds"));
+
+    /// <summary>Values of C that are tried.</summary>
+    internal static double[] Bounds(QuantumKernelOptions options) => options.C > 0 ? [options.C] : [1, 10, 100];
+
+    /// <summary>What makes angles of rows, and the kernel of angles.</summary>
+    internal static (Func<Tensor, Tensor> Place, QuantumKernel Kernel) Placed(Tensor x, QuantumKernelOptions options, SeededRandom random)
+    {
+        if (!Needs(options, x))
+            return (rows => rows, new(options, random));
+        var on = new OnAngles(x, options, random);
+        return (on.Angles, on.Kernel);
+    }
+
+    /// <summary>Whether angles are principal components.</summary>
+    private static bool Needs(QuantumKernelOptions options, Tensor x) => options.Qubits > 0 || x.shape[1] > MostQubits;
 
     /// <inheritdoc/>
     public Tensor Gram(Tensor x, Tensor y)
@@ -55,6 +74,8 @@ public sealed class QuantumKernel(QuantumKernelOptions options, SeededRandom? ra
         ArgumentNullException.ThrowIfNull(y);
         using var scope = NewDisposeScope();
         bool same = ReferenceEquals(x, y);
+        if (_noise.Gates)
+            return OfGates(x, y, same).MoveToOuterDisposeScope();
         var (a, b) = States(x);
         var (c, d) = same ? (a, b) : States(y);
         // (a + ib)(c − id) by three real products
@@ -64,9 +85,55 @@ public sealed class QuantumKernel(QuantumKernelOptions options, SeededRandom? ra
         gram.clamp_(0, 1);
         if (same)
             Products.Symmetric(gram).diagonal().fill_(1);
-        if (_noise.Any)
-            gram = Measured(gram, x, options.Readout > 0 ? (c.data<double>().ToArray(), d.data<double>().ToArray()) : null, same);
-        return gram.MoveToOuterDisposeScope();
+        if (!_noise.Any)
+            return gram.MoveToOuterDisposeScope();
+        if (options.Readout == 0)
+            return Measured(gram, (int)x.shape[1], _ => null, same).MoveToOuterDisposeScope();
+        int q = (int)x.shape[1], size = 1 << q;
+        double[] angles = x.contiguous().data<double>().ToArray(), real = c.data<double>().ToArray(), imaginaries = d.data<double>().ToArray(), phase = new double[size], w = new double[size];
+        bool[,] joined = Joined(q);
+        return Measured(gram, q, i =>
+        {
+            Phases(angles.AsSpan(i * q, q), joined, phase, w);
+            return j => Undone(phase, real.AsSpan(j * size, size).ToArray(), imaginaries.AsSpan(j * size, size).ToArray(), q);
+        }, same).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Overlaps by circuits whose gates are noisy: the trace of the state of one row with what counting ones is before the circuit of the other is undone.</summary>
+    private Tensor OfGates(Tensor x, Tensor y, bool same)
+    {
+        int q = (int)x.shape[1], counts = options.Readout > 0 ? q + 1 : 1;
+        var states = NoisyStates(y, options);
+        Tensor[] grams = [.. Enumerable.Range(0, counts).Select(ones => Operators(x, row =>
+        {
+            var effect = NoisyOperator.Observable(q, options, b => BitOperations.PopCount((uint)b) == ones ? 1 : 0);
+            effect.FeatureMap(row, options);
+            return effect;
+        }).mm(states.t()).clamp_(0, 1))];
+        double[][] values = [.. grams.Select(g => g.data<double>().ToArray())];
+        int m = (int)y.shape[0];
+        var gram = grams[0].clone();
+        if (same)
+            gram.diagonal().fill_(1);
+        return Measured(gram, q, i => j => [.. values.Select(v => v[i * m + j])], same);
+    }
+
+    /// <summary>Density matrices of rows whose circuits have noisy gates, [n, 2 · 4^q]: real parts, then imaginary ones.</summary>
+    internal static Tensor NoisyStates(Tensor x, CircuitOptions options) => Operators(x, row =>
+    {
+        var state = NoisyOperator.Zeros(row.Length, options);
+        state.FeatureMap(row, options);
+        return state;
+    });
+
+    private static Tensor Operators(Tensor x, Func<double[], NoisyOperator> of)
+    {
+        Finite.Require(x, "rows");
+        int n = (int)x.shape[0], q = (int)x.shape[1];
+        double[] angles = x.contiguous().data<double>().ToArray();
+        var made = new NoisyOperator[n];
+        Parallel.For(0, n, Products.Threads(), i => made[i] = of(angles[(i * q)..((i + 1) * q)]));
+        return Aligned.Of([.. made.SelectMany(o => o.Real.Concat(o.Imaginary))], n, 2L << 2 * q);
     }
 
     /// <inheritdoc/>
@@ -156,18 +223,21 @@ public sealed class QuantumKernel(QuantumKernelOptions options, SeededRandom? ra
         _ => Enumerable.Range(0, q - 1).Select(k => (k, k + 1)).Concat(q > 2 ? [(q - 1, 0)] : []),
     };
 
-    private Tensor Measured(Tensor gram, Tensor x, (double[] Real, double[] Imaginary)? states, bool same)
+    /// <summary>Overlaps as they are measured.</summary>
+    /// <param name="gram">As they are [n, m].</param>
+    /// <param name="q">Qubits.</param>
+    /// <param name="ones">Of a row, and then of one of the others, how likely so many qubits are one; null where zeros are all that counts.</param>
+    /// <param name="same">Whether rows are with themselves.</param>
+    private Tensor Measured(Tensor gram, int q, Func<int, Func<int, double[]>?> ones, bool same)
     {
-        int n = (int)gram.shape[0], m = (int)gram.shape[1], q = (int)x.shape[1], size = 1 << q;
-        double[] values = gram.data<double>().ToArray(), angles = x.contiguous().data<double>().ToArray(), phase = new double[size], w = new double[size];
-        bool[,] joined = Joined(q);
+        int n = (int)gram.shape[0], m = (int)gram.shape[1];
+        double[] values = gram.data<double>().ToArray();
         for (int i = 0; i < n; i++)
         {
-            Phases(angles.AsSpan(i * q, q), joined, phase, w);
+            var own = ones(i);
             for (int j = same ? i + 1 : 0; j < m; j++)
             {
-                double[] ones = states is var (real, imaginary) ? Undone(phase, real.AsSpan(j * size, size).ToArray(), imaginary.AsSpan(j * size, size).ToArray(), q) : [values[i * m + j]];
-                values[i * m + j] = _noise.Zeros(ones, q, 2 * options.Repetitions);
+                values[i * m + j] = _noise.Zeros(own is null ? [values[i * m + j]] : own(j), q, 2 * options.Repetitions);
                 if (same)
                     values[j * m + i] = values[i * m + j];
             }
@@ -214,6 +284,7 @@ public sealed class QuantumKernel(QuantumKernelOptions options, SeededRandom? ra
         public OnAngles(Tensor x, QuantumKernelOptions options, SeededRandom random)
         {
             using var scope = NewDisposeScope();
+            options = options.Qubits > 0 ? options : options with { Qubits = Usual };
             _kernel = new(options, random);
             (_features, _qubits) = ((int)x.shape[1], Math.Min(options.Qubits, (int)Math.Min(x.shape[0], x.shape[1])));
             var mean = x.mean([0]);
@@ -233,6 +304,8 @@ public sealed class QuantumKernel(QuantumKernelOptions options, SeededRandom? ra
 
         public Tensor Diagonal(Tensor x) => _kernel.Diagonal(x);
 
-        private Tensor Angles(Tensor x) => ((x - Aligned.Of(_mean, _features)).mm(Aligned.Of(_axes, _features, _qubits)) - Aligned.Of(_low, _qubits)) / Aligned.Of(_range, _qubits) * Math.PI;
+        public QuantumKernel Kernel => _kernel;
+
+        public Tensor Angles(Tensor x) => ((x - Aligned.Of(_mean, _features)).mm(Aligned.Of(_axes, _features, _qubits)) - Aligned.Of(_low, _qubits)) / Aligned.Of(_range, _qubits) * Math.PI;
     }
 }

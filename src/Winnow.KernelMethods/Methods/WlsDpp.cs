@@ -3,6 +3,7 @@ using System.ComponentModel.DataAnnotations;
 using System.Numerics.Tensors;
 using System.Text.Json.Nodes;
 using Winnow.Core;
+using static TorchSharp.torch;
 
 namespace Winnow.KernelMethods;
 
@@ -20,14 +21,27 @@ public sealed record WlsDppOptions
     /// <summary>Draws.</summary>
     [Range(1, 1_000_000), Description("draws before generalised-volume gives up")]
     public int Tries { get; init; } = 1000;
+
+    /// <summary>The base law.</summary>
+    [AllowedValues("leverage", "uniform", "mixture"), Description("of both volumes: the law of points beside those of the projection DPP; leverage: ν; uniform: the measure μ; mixture: either by halves")]
+    public string Law { get; init; } = "leverage";
+
+    /// <summary>Points too many.</summary>
+    [Range(0, 1_000_000), Description("points that are drawn beyond those asked for and then removed one after the other, each the one without which the smallest eigenvalue is largest; with repeated a multiple of the functions")]
+    public int Surplus { get; init; }
+
+    /// <summary>Boosting.</summary>
+    [Range(1, 1_000_000), Description("draws of which the one with the largest smallest eigenvalue is kept")]
+    public int Boost { get; init; } = 1;
 }
 
 /// <summary>
 /// Chooses diverse points for a weighted least-squares fit, so that barely more points than functions give nearly the best approximation.
 /// <para>Paper: Nouy and Michel, Weighted least-squares approximation with determinantal point processes and generalized volume sampling, arXiv 2312.14057 (2023); no code was released. Projection DPPs by the chain rule, with proposals from ν and
 /// rejection (<see cref="ProjectionDpp"/>, and for functions of a continuum here); volume-rescaled sampling of density ∝ det(G) dνⁿ as m points of a projection DPP and n − m independent draws from ν in random order (Dereziński, Warmuth and Hsu 2018);
-/// the generalised one conditioned on λ_min(G) ≥ 1 − δ. Left out: other base laws than ν, and the greedy removal of points after boosting.</para>
-/// <para>Weights w = m / ‖φ(x)‖², G = (1/n) Σ wᵢ φᵢφᵢᵀ, E[G] = I of repeated draws. Cost O(m³ log m) a projection DPP; the fit (<see cref="WeightedLeastSquares"/>) O(n m²).</para>
+/// the generalised one conditioned on λ_min(G) ≥ 1 − δ. Of other base laws ρ the weights are dμ/dρ and det(G) dρⁿ is m points of the same process and n − m draws from ρ, by the formula of Cauchy and Binet. Boosting and the greedy removal of points
+/// are those of Haberstich, Nouy and Perrin, Boosted optimal weighted least-squares, Mathematics of Computation 91, 2022 (arXiv 1912.07075), to a number of points instead of to a bound. Left out: base laws of a user's own.</para>
+/// <para>Weights w = m / ‖φ(x)‖² of ν, G = (1/n) Σ wᵢ φᵢφᵢᵀ, E[G] = I of repeated draws. Cost O(m³ log m) a projection DPP; the fit (<see cref="WeightedLeastSquares"/>) O(n m²).</para>
 /// <code>
 /// var basis = new LegendreBasis(size: 15, dimensions: 1);
 /// var design = new WlsDpp(new()).Choose(basis, 30, new SeededRandom(1, "points"));
@@ -77,6 +91,23 @@ public sealed class WlsDpp(WlsDppOptions options) : IDesigner
     {
         Design.Require(basis, points);
         ArgumentNullException.ThrowIfNull(random);
+        Design? kept = null;
+        for (int i = 0; i < options.Boost; i++)
+        {
+            var drawn = Drawn(basis, points + options.Surplus, random, cancellation);
+            if (kept is null || drawn.SmallestEigenvalue > kept.SmallestEigenvalue)
+                kept = drawn;
+        }
+        while (kept!.Count > points)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            kept = Without(kept, basis.Width);
+        }
+        return kept;
+    }
+
+    private Design Drawn(IBasis basis, int points, SeededRandom random, CancellationToken cancellation)
+    {
         if (options.Sampler == "repeated")
             return points % basis.Size == 0 ? Repeated(basis, points / basis.Size, random, cancellation)
                 : throw InputException.At("points", $"{points}", $"a multiple of {basis.Size}, the functions, each draw having as many points", "Take another number, or sampler=volume.");
@@ -117,15 +148,35 @@ public sealed class WlsDpp(WlsDppOptions options) : IDesigner
     private static Design Repeated(IBasis basis, int draws, SeededRandom random, CancellationToken cancellation) =>
         Weighted(basis, [.. Enumerable.Range(0, draws).SelectMany(_ => Draw(basis, random, cancellation))]);
 
-    private static Design Volume(IBasis basis, int points, SeededRandom random, CancellationToken cancellation)
+    private Design Volume(IBasis basis, int points, SeededRandom random, CancellationToken cancellation)
     {
         double[][] rows = new double[points][];
         foreach (var (i, row) in Draw(basis, random, cancellation).Chunk(basis.Width).Index())
             rows[i] = row;
         for (int i = basis.Size; i < points; i++)
-            basis.DrawLeverage(random, rows[i] = new double[basis.Width]);
+        {
+            rows[i] = new double[basis.Width];
+            if (options.Law == "leverage" || options.Law == "mixture" && random.Next(2) == 0)
+                basis.DrawLeverage(random, rows[i]);
+            else
+                basis.DrawUniform(random, rows[i]);
+        }
         random.Shuffle(rows);
-        return Weighted(basis, [.. rows.SelectMany(r => r)]);
+        var design = Weighted(basis, [.. rows.SelectMany(r => r)]);
+        // dμ/dρ, of ν m / ‖φ‖² as they are
+        return options.Law == "leverage" ? design : design with { Weights = [.. design.Weights.Select(w => options.Law == "uniform" ? 1 : 2 / (1 + 1 / w))] };
+    }
+
+    /// <summary>A design without the point that leaves the largest smallest eigenvalue, which scales with the points that are left. Cost O(n m³).</summary>
+    private static Design Without(Design design, int width)
+    {
+        using var scope = NewDisposeScope();
+        int n = design.Count, m = design.Size;
+        var phi = Aligned.Of(design.Features, n, m) * Aligned.Of([.. design.Weights.Select(Math.Sqrt)], n, 1);
+        var least = linalg.eigvalsh(phi.t().mm(phi) - phi.unsqueeze(2) * phi.unsqueeze(1)).select(1, 0);
+        int left = (int)least.argmax().item<long>();
+        double[] Rest(double[] values, int each) => [.. values[..(left * each)], .. values[((left + 1) * each)..]];
+        return design with { Points = Rest(design.Points, width), Features = Rest(design.Features, m), Weights = Rest(design.Weights, 1) };
     }
 
     private static Design Weighted(IBasis basis, double[] points) =>

@@ -364,4 +364,34 @@ public sealed class LokiTests : IDisposable
             using (var tree = Tree(n, (ulong)n))
                 Assert.Equal(n, RandomTree.FromRoot(n, RandomTree.Edges(n, new SeededRandom((ulong)n, "tree"))).Count() + 1);
     }
+
+    // eight classes on a path, whose rows overlap, and a logistic regression that is held to small weights; temperature 1, at which the middle is answered too often
+    [Theory, InlineData("straight-through"), InlineData("polytope")]
+    public void A_linear_network_trained_through_the_rule_answers_nearer_also_of_other_rows(string gradient)
+    {
+        using var scope = NewDisposeScope();
+        using var path = Path(7);
+        TrainingRows Made(ulong seed)
+        {
+            int[] labels = [.. Enumerable.Range(0, 240).Select(i => i % 8)];
+            var angle = tensor(labels.Select(l => l * 0.4).ToArray());
+            return new(stack([angle.cos(), angle.sin(), angle * 0], 1) + 0.15 * Rows.Normal(240, 3, seed), labels, 8) { Distances = path.Squared };
+        }
+        var (rows, test) = (Made(1), Made(2));
+        double Distance(LokiOptions options, out IReadOnlyDictionary<string, double> report)
+        {
+            var setup = new KernelSetup(purpose => new SeededRandom(1, purpose));
+            using var fitted = new Loki(setup, options).Fit(rows, TestContext.Current.CancellationToken);
+            report = fitted.Report;
+            return fitted.Scores(test.X).argmax(1).data<long>().ToArray().Zip(test.Labels).Average(p => Math.Pow(p.First - p.Second, 2));
+        }
+        var plain = new LokiOptions { C = 0.01 };
+        double before = Distance(plain, out _), after = Distance(plain with { FineTuning = gradient, LearningRate = 0.05 }, out var report);
+        Assert.True(after < 0.8 * before, $"{before} {after}");
+        Assert.True(report["distance_after"] < 0.8 * report["distance_before"]);
+        Rows.LeaveNothing(() => Distance(plain with { FineTuning = gradient, Steps = 3 }, out _));
+        using var stop = new CancellationTokenSource();
+        stop.Cancel();
+        Assert.ThrowsAny<OperationCanceledException>(() => new Loki(new(purpose => new SeededRandom(1, purpose)), plain with { FineTuning = gradient }).Fit(rows, stop.Token));
+    }
 }

@@ -240,4 +240,20 @@ public sealed class Pcd2VecTests : IDisposable
         Assert.Equal((2.0 / 3 + 1) / 2, found["weighted_precision"], 12);
         Assert.Equal(0.75, found["auc"], 12);
     }
+
+    [Theory, InlineData("naive-bayes"), InlineData("logistic-regression"), InlineData("tree")] // oracle: the classifier on the components alone
+    public void Other_classifiers_answer_on_the_components(string classifier)
+    {
+        using var scope = NewDisposeScope();
+        var problem = Made();
+        var setup = new KernelSetup(p => new SeededRandom(1, p));
+        var options = new Pcd2VecOptions { Components = 4, Classifier = classifier };
+        using var fitted = new Pcd2Vec(setup, options).Fit(problem.Train, Cancellation);
+        using var pca = KernelPca.Fit(new Pcd2Vec(setup, options).Kernel(problem.Train.X, out _), problem.Train.X, 4, cancellation: Cancellation);
+        IClassifier alone = classifier switch { "naive-bayes" => new NearestMean(new() { Variances = "own" }), "tree" => new DecisionTree(setup, new()), _ => new LogisticRegression(setup, new()) };
+        using var inner = alone.Fit(new TrainingRows(pca.Embedding, problem.Train.Labels, 3), Cancellation);
+        Rows.Close(inner.Scores(pca.Transform(problem.X)), fitted.Scores(problem.X), 1e-9);
+        if (classifier == "tree") // pure leaves know every row they grew from
+            Assert.Equal(problem.Train.Labels, inner.Scores(pca.Embedding).argmax(1).data<long>().ToArray().Select(a => (int)a));
+    }
 }

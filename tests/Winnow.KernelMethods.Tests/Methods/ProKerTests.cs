@@ -84,4 +84,55 @@ public sealed class ProKerTests
         Assert.Contains("[3, 4]", Of(new(rows.X, rows.Labels, 3) { Names = Rows.Normal(3, 4) }));
         Assert.Contains("only zeros in row 0", Of(new(rows.X, rows.Labels, 3) { Names = zeros(3, 5, dtype: ScalarType.Float64) }));
     }
+
+    [Fact]
+    public void Of_local_lines_steep_ones_forbidden_are_weighted_means_and_free_ones_meet_what_is_linear()
+    {
+        using var scope = NewDisposeScope();
+        var (rows, asked, start, cross, residuals) = Made();
+        Rows.Close(start + cross.mm(residuals) / cross.sum(1, keepdim: true), Scores(rows, asked, new() { Form = "local-linear", Beta = 2, Lambda = 1e6 }), 1e-5);
+        // residuals that are linear in the rows
+        var (s, v) = (Cosine.Unit(Rows.Normal(20, 4)), Cosine.Unit(Rows.Normal(6, 4, 2)));
+        var slope = Rows.Normal(4, 3, 3);
+        Rows.Close(v.mm(slope) + 0.5, LocalLinear.Correction(v, s, s.mm(slope) + 0.5, 2, 1e-10), 1e-6);
+        // oracle: the minimum of each row alone, in coordinates around it
+        var r = Rows.Normal(20, 3, 5);
+        var actual = LocalLinear.Correction(v, s, r, 2, 0.3);
+        for (int i = 0; i < 6; i++)
+        {
+            var z = cat([ones(20, 1, ScalarType.Float64), s - v[i]], 1);
+            var k = ((s.mv(v[i]) - 1) * 2).exp().unsqueeze(1);
+            var penalty = tensor(new double[] { 0, 0.3, 0.3, 0.3, 0.3 }).diag();
+            Rows.Close(linalg.inv(z.t().mm(z * k) + penalty).mm((z * k).t()).mm(r)[0], actual[i], 1e-10);
+        }
+    }
+
+    [Fact] // oracle: Bayes' rule with normal densities of one covariance, to a constant a row
+    public void Discriminants_are_the_log_densities_of_normal_classes_and_their_weight_is_what_validates()
+    {
+        using var scope = NewDisposeScope();
+        var (rows, asked, start, _, _) = Made();
+        var (s, v) = (Cosine.Unit(rows.X), Cosine.Unit(asked));
+        var y = rows.OneHot();
+        var means = y.t().mm(s) / y.sum([0]).unsqueeze(1);
+        var away = s - y.mm(means);
+        var covariance = away.t().mm(away) / 12;
+        var inverse = 5 * linalg.inv(covariance * 11 + covariance.trace() * eye(5, dtype: ScalarType.Float64));
+        var densities = stack([.. Enumerable.Range(0, 3).Select(c => ((v - means[c]).mm(inverse) * (v - means[c])).sum(1) / -2 + Math.Log(1.0 / 3))], 1);
+        var difference = Scores(rows, asked, new() { Form = "gda", Lambda = 0.5 }) - start - densities * 0.5;
+        Rows.Close(difference.narrow(1, 0, 1).expand(-1, 3), difference, 1e-9);
+        // a row a class leaves nearest means; a class without rows is behind
+        var few = new TrainingRows(rows.X.narrow(0, 0, 2), [0, 1], 3) { Names = rows.Names };
+        double[] own = Rows.Values((Scores(few, asked, new() { Form = "gda", Lambda = 1e3 }) - start).select(1, 2)), others = Rows.Values((Scores(few, asked, new() { Form = "gda", Lambda = 1e3 }) - start).narrow(1, 0, 2).amin([1]));
+        Assert.Equal(others, own);
+        foreach (string form in (string[])["gda", "local-linear"])
+        {
+            var chosen = new TrainingRows(rows.X, rows.Labels, 3) { Names = rows.Names, Validation = Rows.Clusters(30, 5, 3, 4, spread: 2) };
+            using var fitted = new ProKer(new() { Form = form }).Fit(chosen, TestContext.Current.CancellationToken);
+            double Right(IFitted f) => f.Scores(chosen.Validation.X).argmax(1).data<long>().ToArray().Zip(chosen.Validation.Labels).Count(p => p.First == p.Second);
+            using var other = new ProKer(new() { Form = form, Beta = 2, Lambda = 0.1 }).Fit(chosen, TestContext.Current.CancellationToken);
+            Assert.True(Right(fitted) >= Right(other));
+            Rows.LeaveNothing(() => new ProKer(new() { Form = form }).Fit(rows, TestContext.Current.CancellationToken).Dispose());
+        }
+    }
 }

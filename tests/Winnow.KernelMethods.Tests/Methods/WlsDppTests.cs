@@ -257,4 +257,61 @@ public sealed class WlsDppTests : IDisposable
     [Fact]
     public void Functions_of_the_space_leave_no_error_to_be_a_multiple_of() =>
         Assert.Contains("in whose span", Assert.Throws<InputException>(() => DesignTask.OnCube(new() { Functions = 200, Points = 200, Function = "wave" })).Message);
+
+    // means of 6,000 draws, five deviations of them each, of 12 numbers: false alarm below 1e-5
+    [Theory, InlineData("leverage"), InlineData("uniform"), InlineData("mixture")]
+    public void Whatever_the_base_law_coefficients_are_those_of_the_projection_on_average(string law)
+    {
+        using var scope = NewDisposeScope();
+        const int draws = 6000, n = 12, m = 3;
+        var phi = Orthonormal(n, m) * Math.Sqrt(n);
+        var basis = new CandidateBasis(phi);
+        var f = Rows.Normal(n, 1, 7);
+        var projection = phi.t().mm(f) / n;
+        var random = new SeededRandom(4, "draws");
+        var designer = new WlsDpp(new() { Sampler = "volume", Law = law });
+        double[,] found = new double[draws, m];
+        double[] leverage = Rows.Values(phi.square().sum(1) / m);
+        for (int i = 0; i < draws; i++)
+        {
+            using var one = NewDisposeScope();
+            var design = designer.Choose(basis, 5, random, TestContext.Current.CancellationToken);
+            for (int p = 0; p < 5; p++)
+            {
+                double l = leverage[(int)design.Points[p]];
+                Assert.Equal(law == "leverage" ? 1 / l : law == "uniform" ? 1 : 1 / (0.5 + 0.5 * l), design.Weights[p], 1e-10);
+            }
+            double[] c = Rows.Values(WeightedLeastSquares.Fit(design, f.index_select(0, tensor(design.Points.Select(p => (long)p).ToArray()))));
+            for (int k = 0; k < m; k++)
+                found[i, k] = c[k];
+        }
+        var all = tensor(found.Cast<double>().ToArray(), [draws, m]);
+        var (mean, deviation) = (all.mean([0]), all.std(0) / Math.Sqrt(draws));
+        Assert.InRange(((mean - projection.squeeze(1)) / deviation).abs().max().item<double>(), 0, 5);
+    }
+
+    [Fact] // oracle: every removal tried
+    public void Points_too_many_are_removed_each_the_one_that_is_missed_least_and_boosting_keeps_the_best_draw()
+    {
+        using var scope = NewDisposeScope();
+        var basis = new LegendreBasis(5, 1);
+        var whole = new WlsDpp(new() { Sampler = "volume" }).Choose(basis, 14, new SeededRandom(3, "points"), TestContext.Current.CancellationToken);
+        var removed = new WlsDpp(new() { Sampler = "volume", Surplus = 4 }).Choose(basis, 10, new SeededRandom(3, "points"), TestContext.Current.CancellationToken);
+        List<int> left = [.. Enumerable.Range(0, 14)];
+        double Smallest(IEnumerable<int> points)
+        {
+            var phi = stack([.. points.Select(i => tensor(whole.At(i).ToArray()) * Math.Sqrt(whole.Weights[i]))]);
+            return linalg.eigvalsh(phi.t().mm(phi))[0].item<double>();
+        }
+        for (int step = 0; step < 4; step++)
+            left.Remove(left.MaxBy(i => Smallest(left.Where(j => j != i))));
+        Assert.Equal(left.Select(i => whole.Points[i]), removed.Points);
+        Assert.Equal(left.Select(i => whole.Weights[i]), removed.Weights);
+        Assert.Equal(Smallest(left) / 10, removed.SmallestEigenvalue, 1e-12);
+
+        var random = new SeededRandom(5, "points");
+        double best = Enumerable.Range(0, 6).Max(_ => new WlsDpp(new()).Choose(basis, 10, random, TestContext.Current.CancellationToken).SmallestEigenvalue);
+        Assert.Equal(best, new WlsDpp(new() { Boost = 6 }).Choose(basis, 10, new SeededRandom(5, "points"), TestContext.Current.CancellationToken).SmallestEigenvalue);
+        Assert.Contains("a multiple of 5", Assert.Throws<InputException>(() => new WlsDpp(new() { Surplus = 3 }).Choose(basis, 10, random, TestContext.Current.CancellationToken)).Message);
+    }
 }
