@@ -16,7 +16,11 @@ public interface IGraphClusterer : IKernelMethod
 /// <summary>Groups of nodes.</summary>
 /// <param name="Labels">The group of each node, from 0.</param>
 /// <param name="Tried">The groups for each strength that was tried, among which these were chosen without knowing the truth.</param>
-public sealed record Grouping(int[] Labels, IReadOnlyList<int[]> Tried);
+public sealed record Grouping(int[] Labels, IReadOnlyList<int[]> Tried)
+{
+    /// <summary>How far nodes are apart by which they were put into groups, float64 [n, n]; null where there is no such thing. The current dispose scope owns it.</summary>
+    public Tensor? Distances { get; init; }
+}
 
 /// <summary>A connected graph without direction.</summary>
 public sealed class Graph : IDisposable
