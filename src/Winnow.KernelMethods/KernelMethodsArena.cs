@@ -29,6 +29,7 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
         new SegmentTask(),
         new RasterTask(),
         new NodesTask(),
+        new GraphsTask(),
     ];
 
     private readonly TimeProvider _clock;
@@ -138,6 +139,10 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "A kernel of the words that nodes have in common, without a look at the edges.", (s, o) => new NodeWords(s, o), needs: ["nodes"]);
         Baseline<LabelPropagationOptions>("label-propagation", "Label propagation", "Zhou, Bousquet, Lal, Weston and Schölkopf, Learning with local and global consistency, NIPS", 2003,
             "Known classes spread along edges.", (_, o) => new LabelPropagation(o), needs: ["nodes"]);
+        Baseline<GraphKernelOptions>("graph-kernel", "Kernels of graphs", "Shervashidze, Schweitzer, van Leeuwen, Mehlhorn and Borgwardt, Weisfeiler-Lehman graph kernels, JMLR 12", 2011,
+            "What whole graphs have in common, nodes with the same surroundings as a rule, is a kernel that any solver takes.", (s, o) => new GraphKernelMethod(s, o), needs: ["graphs"]);
+        Baseline<SvmOptions>("graph-counts", "Numbers of nodes and edges", "Cortes and Vapnik, Support-vector networks, Machine Learning 20", 1995,
+            "A support vector machine on how many nodes and edges a graph has.", (s, o) => new GraphCounts(s, o), needs: ["graphs"]);
         Baseline<NoKernelOptions>("majority", "Most frequent class", "Cover and Hart, Nearest neighbor pattern classification, IEEE Transactions on Information Theory 13", 1967,
             "Always the class that most known items have.", (_, _) => new Majority(), needs: ["items"]);
 

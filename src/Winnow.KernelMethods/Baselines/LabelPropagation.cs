@@ -47,7 +47,7 @@ public sealed class LabelPropagation(LabelPropagationOptions options) : INodeCla
 }
 
 /// <summary>Always the class that most known items have: what any method must beat.</summary>
-public sealed class Majority : INodeClassifier
+public sealed class Majority : INodeClassifier, IGraphClassifier
 {
     /// <inheritdoc/>
     public Answers Classify(LabelledNodes nodes, CancellationToken cancellation = default)
@@ -55,6 +55,14 @@ public sealed class Majority : INodeClassifier
         ArgumentNullException.ThrowIfNull(nodes);
         cancellation.ThrowIfCancellationRequested();
         return Of(nodes.Graph.Nodes, nodes.Labels, nodes.Classes);
+    }
+
+    /// <inheritdoc/>
+    public Answers Classify(LabelledGraphs graphs, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(graphs);
+        cancellation.ThrowIfCancellationRequested();
+        return Of(graphs.Graphs.Count, graphs.Labels, graphs.Classes);
     }
 
     /// <summary>How often each class is known.</summary>

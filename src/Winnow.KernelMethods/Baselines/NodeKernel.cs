@@ -12,30 +12,35 @@ public record GramSolverOptions
     [AllowedValues("ridge", "svm", "gp", "neighbours"), Description("what answers: a kernel ridge, whose leaving out of each item chooses among matrices; support vector machines by three folds; Gaussian processes by their evidence; or the nearest five, of the matrix that the ridge chooses")]
     public string Solver { get; init; } = "ridge";
 
-    /// <summary>Learns from one of several bundles of the same items, and answers all of them.</summary>
-    /// <param name="bundles">Similarities; those learned from first.</param>
-    /// <param name="labels">Their labels.</param>
+    /// <summary>Learns from one of several bundles of the same items, answers the others, and disposes of the bundles.</summary>
+    /// <param name="bundles">Similarities.</param>
+    /// <param name="labels">Labels of those learned from.</param>
     /// <param name="classes">Classes.</param>
     /// <param name="random">Draws folds.</param>
     /// <param name="cancellation">Stops.</param>
-    /// <returns>Scores [n + m, classes] in the bundle's order.</returns>
+    /// <returns>Scores [m, classes] of the others.</returns>
     internal Answers Answer(IReadOnlyList<GramBundle> bundles, IReadOnlyList<int> labels, int classes, Func<string, SeededRandom> random, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
-        var rows = new TrainingRows(bundles[0].Rows, labels, classes);
-        IClassifier solver = Solver switch
+        try
         {
-            "svm" => new SupportVectorMachine(_ => bundles, [1, 10, 100], random("svm-folds")),
-            "gp" => new GaussianProcessClassifier(_ => bundles, new()),
-            _ => new KernelRidge(_ => bundles, new()),
-        };
-        if (labels.Distinct().Count() == 1 && Solver == "svm")
-            solver = new KernelRidge(_ => bundles, new());
-        using var first = solver.Fit(rows, cancellation);
-        var chosen = (GramBundle)((IOnKernel)first).Kernel;
-        using var fitted = Solver == "neighbours" ? new NearestNeighbours(chosen, new()).Fit(rows, cancellation) : null;
-        var scores = (fitted ?? first).Scores(cat([chosen.Rows, chosen.Others]));
-        return new(scores.MoveToOuterDisposeScope(), new Dictionary<string, double>(first.Report) { ["kernel"] = bundles.Index().First(b => ReferenceEquals(b.Item, chosen)).Index, ["smallest"] = chosen.Smallest, ["repaired"] = chosen.Repaired ? 1 : 0 });
+            var rows = new TrainingRows(bundles[0].Rows, labels, classes);
+            IClassifier solver = Solver switch
+            {
+                "svm" => new SupportVectorMachine(_ => bundles, [1, 10, 100], random("svm-folds")),
+                "gp" => new GaussianProcessClassifier(_ => bundles, new()),
+                _ => new KernelRidge(_ => bundles, new()),
+            };
+            using var first = solver.Fit(rows, cancellation);
+            var chosen = (GramBundle)((IOnKernel)first).Kernel;
+            using var fitted = Solver == "neighbours" ? new NearestNeighbours(chosen, new()).Fit(rows, cancellation) : null;
+            return new Answers((fitted ?? first).Scores(chosen.Others), new Dictionary<string, double>(first.Report) { ["kernel"] = bundles.Index().First(b => ReferenceEquals(b.Item, chosen)).Index, ["smallest"] = chosen.Smallest, ["repaired"] = chosen.Repaired ? 1 : 0 }).ToOuterScope();
+        }
+        finally
+        {
+            foreach (var bundle in bundles)
+                bundle.Dispose();
+        }
     }
 }
 
@@ -88,7 +93,7 @@ public sealed class NodeKernel(KernelSetup setup, NodeKernelOptions options) : I
         double[] strengths = [.. (options.Strength > 0 ? [options.Strength] : Grid).Select(g => NodeProximity.Strength(graph, options.Measure, g))];
         (Tensor, Tensor)? words = options.Words == "none" || graph.Words is null ? null : NodeWords.Similarities(nodes, rare: true);
         var bundles = NodeProximity.Of(graph, options.Measure, strengths, nodes.Known, cancellation).Select(found => Bundle(found.Rows, found.Diagonal, nodes, words)).ToList();
-        return NodeWords.Answered(bundles, nodes, options, setup, cancellation).ToOuterScope();
+        return options.Answer(bundles, nodes.Labels, nodes.Classes, setup.Random, cancellation).ToOuterScope();
     }
 
     private GramBundle Bundle(Tensor rows, Tensor diagonal, LabelledNodes nodes, (Tensor Rows, Tensor Diagonal)? words)
@@ -113,7 +118,7 @@ public sealed class NodeKernel(KernelSetup setup, NodeKernelOptions options) : I
             double size = diagonal.index_select(0, known).mean().item<double>();
             (rows, diagonal) = options.Words == "sum" ? (rows / size + w, diagonal / size + d) : (rows * w, diagonal * d);
         }
-        return NodeWords.Bundle(rows, diagonal, nodes, $"{options.Form} {options.Measure}");
+        return GramBundle.OfKnown(rows, diagonal, nodes.Known, $"{options.Form} {options.Measure}");
     }
 }
 
@@ -129,8 +134,10 @@ public sealed class NodeWords(KernelSetup setup, NodeWordsOptions options) : INo
         using var scope = NewDisposeScope();
         if (nodes.Graph.Words is null)
             throw InputException.At("graph", "nodes without words", "the numbers of the words of each node", "Choose a method that needs edges alone, such as label-propagation or node-kernel.");
+        if (nodes.Labels.Distinct().Count() == 1)
+            return new Majority().Classify(nodes, cancellation).ToOuterScope();
         var (rows, diagonal) = Similarities(nodes, options.Rare);
-        return Answered([Bundle(rows, diagonal, nodes, "words")], nodes, options, setup, cancellation).ToOuterScope();
+        return options.Answer([GramBundle.OfKnown(rows, diagonal, nodes.Known, "words")], nodes.Labels, nodes.Classes, setup.Random, cancellation).ToOuterScope();
     }
 
     /// <summary>Cosines of the words of known nodes with those of all [known, n], and of each node with itself [n]: 1, of one without words, too.</summary>
@@ -149,30 +156,5 @@ public sealed class NodeWords(KernelSetup setup, NodeWordsOptions options) : INo
         foreach (var (i, known) in nodes.Known.Index())
             rows[i, known] = 1;
         return (rows.MoveToOuterDisposeScope(), ones(n, dtype: ScalarType.Float64).MoveToOuterDisposeScope());
-    }
-
-    /// <summary>Similarities of known nodes with each other and with all, without negative eigenvalues.</summary>
-    internal static GramBundle Bundle(Tensor rows, Tensor diagonal, LabelledNodes nodes, string origin)
-    {
-        using var scope = NewDisposeScope();
-        var own = rows.index_select(1, tensor([.. nodes.Known.Select(k => (long)k)]));
-        using var given = new GramBundle((own + own.t()) / 2, rows, diagonal, origin);
-        return given.Clipped();
-    }
-
-    /// <summary>Scores of all nodes, and no bundle afterwards.</summary>
-    internal static Answers Answered(IReadOnlyList<GramBundle> bundles, LabelledNodes nodes, GramSolverOptions options, KernelSetup setup, CancellationToken cancellation)
-    {
-        try
-        {
-            using var scope = NewDisposeScope();
-            var found = options.Answer(bundles, nodes.Labels, nodes.Classes, setup.Random, cancellation);
-            return found with { Scores = found.Scores.narrow(0, nodes.Known.Count, nodes.Graph.Nodes).clone().MoveToOuterDisposeScope() };
-        }
-        finally
-        {
-            foreach (var bundle in bundles)
-                bundle.Dispose();
-        }
     }
 }

@@ -90,6 +90,19 @@ public sealed class GramBundle : IKernel, IDisposable
         return new(kernel.Gram(rows, rows), others is null ? null : kernel.Gram(rows, others), others is null ? null : kernel.Diagonal(others), origin);
     }
 
+    /// <summary>Similarities of known items with each other and with all, without negative eigenvalues.</summary>
+    /// <param name="rows">Of known ones with all [n, all].</param>
+    /// <param name="diagonal">Of each with itself [all].</param>
+    /// <param name="known">Which are known.</param>
+    /// <param name="origin">Where they come from.</param>
+    internal static GramBundle OfKnown(Tensor rows, Tensor diagonal, IReadOnlyList<int> known, string origin)
+    {
+        using var scope = NewDisposeScope();
+        var own = rows.index_select(1, tensor([.. known.Select(k => (long)k)]));
+        using var given = new GramBundle((own + own.t()) / 2, rows, diagonal, origin);
+        return given.Clipped();
+    }
+
     /// <summary>
     /// The nearest similarities without negative eigenvalues: with the eigenvectors V of those above 0, <c>V Λ Vᵀ</c> of those learned from, and <c>V Vᵀ</c> times the similarities with others, which is the same change; a diagonal of others stays.
     /// Without any it is a copy. Cost O(n³ + n² m).

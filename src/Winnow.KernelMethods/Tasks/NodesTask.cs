@@ -48,7 +48,7 @@ internal sealed class NodesTask : IKernelTask
     public TaskCard Card { get; } = new("nodes", "Classes of a graph's nodes", "A graph without direction of any number of parts, and the classes of a few nodes: those of others are asked for. Without data a graph of denser classes is drawn, whose nodes have words.", OptionsSchema.Of<NodesOptions>(), ["nodes", "items"])
     {
         Data = "FOLDER or FILE.gml",
-        Metrics = [.. Metrics.Cards.Where(m => m.Name is "accuracy" or "macro_f1" or "fit_ms"), new("repaired", "repaired", "count", Better.Lower, "1 where similarities were no kernel and negative eigenvalues were set to 0, else 0")],
+        Metrics = [.. Metrics.Cards.Where(m => m.Name is "accuracy" or "macro_f1" or "fit_ms"), ItemAnswers.Repaired],
     };
 
     public DataSummary Inspect(string? source, object options, DataReading reading, CancellationToken cancellation)
@@ -72,7 +72,8 @@ internal sealed class NodesTask : IKernelTask
         context.Progress(0.1, "learning");
         var method = (INodeClassifier)trial.Method();
         var found = trial.Timed(() => method.Classify(problem.Nodes, context.Cancellation), out double fit);
-        return ItemAnswers.Result(trial, found, problem.Asked, problem.Labels, problem.Names, fit);
+        int[] answers = ItemAnswers.Of(trial, found);
+        return ItemAnswers.Result(trial, [.. problem.Asked.Select(i => answers[i])], problem.Labels, problem.Names, found.Report, fit);
     }
 
     public string Program(Trial trial, string version) =>
@@ -154,14 +155,17 @@ internal sealed record NodeProblem(LabelledNodes Nodes, int[] Asked, int[] Label
 /// <summary>What is the same of nodes and of whole graphs: all items are answered, some are asked for.</summary>
 internal static class ItemAnswers
 {
+    /// <summary>Whether similarities were no kernel.</summary>
+    public static MetricCard Repaired { get; } = new("repaired", "repaired", "fraction", Better.Lower, "how often similarities were no kernel, so that negative eigenvalues were set to 0");
+
+    /// <summary>The likeliest class of each item.</summary>
+    public static int[] Of(KernelTrial trial, Answers found) => found.Scores.isfinite().all().item<bool>() ? [.. found.Scores.argmax(1).data<long>().ToArray().Select(a => (int)a)]
+        : throw new InvalidOperationException($"'{trial.Trial.Method}' gave scores that are no numbers.");
+
     /// <summary>Counts the answers and records them.</summary>
-    public static TrialResult Result(KernelTrial trial, Answers found, int[] asked, int[] labels, IReadOnlyList<string> names, double fit)
+    public static TrialResult Result(KernelTrial trial, int[] answers, int[] labels, IReadOnlyList<string> names, IReadOnlyDictionary<string, double> report, double fit)
     {
-        if (!found.Scores.isfinite().all().item<bool>())
-            throw new InvalidOperationException($"'{trial.Trial.Method}' gave scores that are no numbers.");
-        long[] all = found.Scores.argmax(1).data<long>().ToArray();
-        int[] answers = [.. asked.Select(i => (int)all[i])];
-        foreach (var (name, value) in found.Report)
+        foreach (var (name, value) in report)
             trial.Context.Metric($"report/{name}", value, 1);
         ClassificationFigures.Record(trial.Context, names, labels, answers);
         return new(new Dictionary<string, double>
@@ -169,7 +173,7 @@ internal static class ItemAnswers
             ["accuracy"] = labels.Zip(answers).Average(p => p.First == p.Second ? 1.0 : 0),
             ["macro_f1"] = Metrics.MacroF1(answers, labels, names.Count),
             ["fit_ms"] = fit,
-            ["repaired"] = found.Report.GetValueOrDefault("repaired"),
+            ["repaired"] = report.GetValueOrDefault("repaired"),
         });
     }
 }
