@@ -26,7 +26,7 @@ internal sealed class PlainObserver(TextWriter output, int total, int parallel, 
 
     public void Ended(Trial trial, TrialOutcome outcome)
     {
-        var metric = arena.MetricsOf(trial.Task)[0];
+        var metric = arena.MetricsOf(trial.Task).FirstOrDefault(m => outcome.Metrics.ContainsKey(m.Name)) ?? arena.MetricsOf(trial.Task)[0];
         string result = outcome.Failure is { } reason ? $"FAILED, {reason}" : string.Create(CultureInfo.InvariantCulture, $"{metric.Title} {outcome.Metrics.GetValueOrDefault(metric.Name):F3}");
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"[{++_ended}/{total}] {trial.Task} {trial.Method} seed {trial.Seed}: {result}, {outcome.Usage.WallSeconds:F1} s, {outcome.Usage.PeakMemoryBytes / 1e6:F0} MB"));
         if (_ended == 1 && total > parallel)
@@ -66,7 +66,7 @@ internal sealed class LiveObserver(ProgressContext progress, int total, int para
         {
             if (!_results.TryGetValue((trial.Task, trial.Method), out var values))
                 _results[(trial.Task, trial.Method)] = values = [];
-            values.Add(outcome.Metrics.GetValueOrDefault(arena.MetricsOf(trial.Task)[0].Name));
+            values.Add(arena.MetricsOf(trial.Task).Where(m => outcome.Metrics.ContainsKey(m.Name)).Select(m => outcome.Metrics[m.Name]).FirstOrDefault());
         }
         else
             _failed++;

@@ -16,6 +16,23 @@ public sealed record DataRef(string Source, string Hash, DataReading Reading)
     /// <summary>SHA-256 of a text, in hex.</summary>
     public static string HashOf(string content) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(content)));
 
+    /// <summary>SHA-256 of files, one after another, in hex. Cost O(length), whatever their size in constant memory.</summary>
+    /// <param name="paths">Files; those that are missing count as empty.</param>
+    public static string HashOfFiles(params IEnumerable<string> paths)
+    {
+        ArgumentNullException.ThrowIfNull(paths);
+        using var all = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (string path in paths)
+        {
+            all.AppendData(Encoding.UTF8.GetBytes(Path.GetFileName(path)));
+            if (!File.Exists(path))
+                continue;
+            using var content = File.OpenRead(path);
+            all.AppendData(SHA256.HashData(content));
+        }
+        return Convert.ToHexStringLower(all.GetHashAndReset());
+    }
+
     /// <summary>Refuses another content than that with which the study was planned.</summary>
     /// <param name="hash">SHA-256 of what is there now.</param>
     /// <exception cref="InputException">It is another.</exception>

@@ -20,6 +20,9 @@ public sealed record Grouping(int[] Labels, IReadOnlyList<int[]> Tried)
 {
     /// <summary>All unions to the last, of a method that unites two groups at a time; otherwise none.</summary>
     public IReadOnlyList<Union> Unions { get; init; } = [];
+
+    /// <summary>How far nodes are apart by which they were put into groups, float64 [n, n]; null where there is no such thing. The current dispose scope owns it.</summary>
+    public Tensor? Distances { get; init; }
 }
 
 /// <summary>A connected graph without direction.</summary>

@@ -28,6 +28,8 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
         new SeriesTask(),
         new SegmentTask(),
         new RasterTask(),
+        new NodesTask(),
+        new GraphsTask(),
     ];
 
     private readonly TimeProvider _clock;
@@ -126,6 +128,19 @@ public sealed class KernelMethodsArena : Arena<KernelSetup, IKernelMethod>
             "Learned vectors for base classes, mean features for new ones.", (s, o) => new ImprintedSegmenter(s, o), needs: ["scenes"]);
         Baseline<BaseSegmenterOptions>("base-segmenter", "Base classes only", "Long, Shelhamer and Darrell, Fully convolutional networks for semantic segmentation, CVPR, arXiv 1411.4038", 2015,
             "Tells base classes and never says a new one.", (s, o) => new BaseSegmenter(s, o), needs: ["scenes"]);
+
+        Baseline<NodeKernelOptions>("node-kernel", "Kernels of nodes", "Smola and Kondor, Kernels and regularization on graphs, COLT", 2003,
+            "How near nodes are, with their words or without, is a kernel that any solver takes.", (s, o) => new NodeKernel(s, o), needs: ["nodes"]);
+        Baseline<NodeWordsOptions>("node-words", "Words of nodes", "Joachims, Text categorization with support vector machines, ECML", 1998,
+            "A kernel of the words that nodes have in common, without a look at the edges.", (s, o) => new NodeWords(s, o), needs: ["nodes"]);
+        Baseline<LabelPropagationOptions>("label-propagation", "Label propagation", "Zhou, Bousquet, Lal, Weston and Schölkopf, Learning with local and global consistency, NIPS", 2003,
+            "Known classes spread along edges.", (_, o) => new LabelPropagation(o), needs: ["nodes"]);
+        Baseline<GraphKernelOptions>("graph-kernel", "Kernels of graphs", "Shervashidze, Schweitzer, van Leeuwen, Mehlhorn and Borgwardt, Weisfeiler-Lehman graph kernels, JMLR 12", 2011,
+            "What whole graphs have in common, nodes with the same surroundings as a rule, is a kernel that any solver takes.", (s, o) => new GraphKernelMethod(s, o), needs: ["graphs"]);
+        Baseline<SvmOptions>("graph-counts", "Numbers of nodes and edges", "Cortes and Vapnik, Support-vector networks, Machine Learning 20", 1995,
+            "A support vector machine on how many nodes and edges a graph has.", (s, o) => new GraphCounts(s, o), needs: ["graphs"]);
+        Baseline<NoKernelOptions>("majority", "Most frequent class", "Cover and Hart, Nearest neighbor pattern classification, IEEE Transactions on Information Theory 13", 1967,
+            "Always the class that most known items have.", (_, _) => new Majority(), needs: ["items"]);
 
         Seed<NtkOptions>("ntk", "Neural tangent kernel", "Jacot, Gabriel and Hongler, Neural tangent kernel: convergence and generalization in neural networks, NeurIPS, arXiv 1806.07572", 2018,
             "What an infinitely wide network learns, by one linear system.", (_, o) => Ntk.Method(o), Ntk.Claims, ["examples"]);

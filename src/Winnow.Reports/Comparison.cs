@@ -71,8 +71,10 @@ public sealed class Comparison
     /// <summary>The arena.</summary>
     public IArena Arena { get; }
 
-    /// <summary>The metric that ranks the rows of a task.</summary>
-    public MetricCard PrimaryOf(string task) => Arena.MetricsOf(task)[0];
+    /// <summary>The metric that ranks the rows of a task: the first that any of them has.</summary>
+    public MetricCard PrimaryOf(string task) => Primary(Arena.MetricsOf(task), RowsOf(task));
+
+    private static MetricCard Primary(IReadOnlyList<MetricCard> metrics, IReadOnlyList<ComparisonRow> rows) => metrics.FirstOrDefault(m => rows.Any(r => r.Metrics.ContainsKey(m.Name))) ?? metrics[0];
 
     /// <summary>The rows, task by task, best first; rows without a finished trial come last.</summary>
     public IReadOnlyList<ComparisonRow> Rows { get; }
@@ -117,7 +119,7 @@ public sealed class Comparison
 
     private static IEnumerable<ComparisonRow> OfTask(IReadOnlyList<MetricCard> metrics, IReadOnlyList<ComparisonRow> rows)
     {
-        var primary = metrics[0];
+        var primary = Primary(metrics, rows);
         double sign = primary.Better == Better.Higher ? -1 : 1;
         double Cost(ComparisonRow r) => r.Metrics.TryGetValue(primary.Name, out var m) ? sign * m.Mean : double.NaN;
 

@@ -21,41 +21,50 @@ public sealed record GaussianProcessClassifierOptions
 /// Cholesky factor of <c>B = I + W½ K W½</c>, W = π(1 − π), and a normal density put there. A score is the class's probability, the uncertainty of f included by MacKay's <c>σ(m / √(1 + πv/8))</c>.
 /// Width and variance are those with the largest evidence, summed over classes, of at most 300 rows. Cost O(classes · steps · n³); prediction O(classes · n²) a row.
 /// </summary>
-public sealed class GaussianProcessClassifier(GaussianProcessClassifierOptions options) : IClassifier
+/// <param name="kernels">Kernels for some rows, from which one is chosen.</param>
+/// <param name="options">The variance; the width belongs to the usual kernels.</param>
+public sealed class GaussianProcessClassifier(Func<Tensor, IReadOnlyList<IKernel>> kernels, GaussianProcessClassifierOptions options) : IClassifier
 {
     private const int MostTried = 300, MostSteps = 50;
     private const double Tolerance = 1e-12;
     private static readonly double[] Widths = [0.25, 1, 4], Variances = [1, 10, 100];
+
+    /// <summary>With rbf kernels, by options.</summary>
+    public GaussianProcessClassifier(GaussianProcessClassifierOptions options)
+        : this(x => Usual(options.Gamma, Rbf.Median(x)), options)
+    {
+    }
+
+    private static List<IKernel> Usual(double gamma, double median) => [.. (gamma > 0 ? [gamma] : Widths).Select(w => new Rbf(w * median))];
 
     /// <inheritdoc/>
     public IFitted Fit(TrainingRows rows, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(rows);
         using var scope = NewDisposeScope();
-        double median = Rbf.Median(rows.X);
-        double[] widths = options.Gamma > 0 ? [options.Gamma] : Widths, variances = options.Variance > 0 ? [options.Variance] : Variances;
+        var candidates = kernels(rows.X);
+        double[] variances = options.Variance > 0 ? [options.Variance] : Variances;
         var targets = rows.OneHot();
-        var (width, variance) = (widths[0], variances[0]);
-        if (widths.Length * variances.Length > 1)
+        var (kernel, variance) = (candidates[0], variances[0]);
+        if (candidates.Count * variances.Length > 1)
         {
             var (some, theirs) = (Evenly.Taken(rows.X, MostTried), Evenly.Taken(targets, MostTried));
             double most = double.NegativeInfinity;
-            foreach (double w in widths)
+            foreach (var tried in candidates)
             {
-                var gram = new Rbf(w * median).Gram(some, some);
+                var gram = tried.Gram(some, some);
                 foreach (double v in variances)
                 {
                     using var one = NewDisposeScope();
                     double evidence = Enumerable.Range(0, rows.Classes).Sum(c => Laplace.Of(gram * v, theirs.select(1, c), MostSteps, Tolerance, cancellation).Evidence);
                     if (evidence > most)
-                        (most, width, variance) = (evidence, w, v);
+                        (most, kernel, variance) = (evidence, tried, v);
                 }
             }
         }
-        var kernel = new Rbf(width * median);
         var whole = kernel.Gram(rows.X, rows.X) * variance;
         var found = Enumerable.Range(0, rows.Classes).Select(c => Laplace.Of(whole, targets.select(1, c), MostSteps, Tolerance, cancellation)).ToList();
-        return new Fitted(kernel, variance, rows.X, found, new Dictionary<string, double> { ["width"] = width, ["variance"] = variance, ["evidence"] = found.Sum(f => f.Evidence) });
+        return new Fitted(kernel, variance, rows.X, found, new Dictionary<string, double> { ["kernel"] = candidates.Index().First(c => ReferenceEquals(c.Item, kernel)).Index, ["variance"] = variance, ["evidence"] = found.Sum(f => f.Evidence) });
     }
 
     /// <summary>The normal density in the place of a posterior.</summary>
@@ -119,11 +128,11 @@ public sealed class GaussianProcessClassifier(GaussianProcessClassifierOptions o
         {
             using var scope = NewDisposeScope();
             Finite.Rows(x, _x.shape[1]);
-            var cross = Kernel.Gram(_x, x) * _variance; // [n, m]
+            var (cross, own) = (Kernel.Gram(_x, x) * _variance, Kernel.Diagonal(x) * _variance); // [n, m], [m]
             return stack([.. _classes.Select(c =>
             {
                 var mean = cross.t().mv(c.Residual);
-                var variance = (_variance - linalg.solve_triangular(c.Factor, cross * c.Root.unsqueeze(1), upper: false).square().sum([0])).clamp_min(0);
+                var variance = (own - linalg.solve_triangular(c.Factor, cross * c.Root.unsqueeze(1), upper: false).square().sum([0])).clamp_min(0);
                 return (mean / (1 + variance * (Math.PI / 8)).sqrt()).sigmoid();
             })], 1).MoveToOuterDisposeScope();
         }

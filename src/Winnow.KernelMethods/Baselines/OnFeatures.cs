@@ -41,7 +41,10 @@ public record OnFeaturesOptions
 internal sealed class OnFeatures(Func<TrainingRows, Dictionary<string, double>, CancellationToken, KernelPca> make, IClassifier classifier) : IClassifier
 {
     /// <summary>Kernel principal components of rows: the rbf kernel of the median distance, and a linear ridge.</summary>
-    public static IClassifier KernelPcaRidge(KernelPcaOptions options) => new OnFeatures((rows, _, cancellation) => KernelPca.Fit(new Rbf(options.Gamma * Rbf.Median(rows.X)), rows.X,
+    public static IClassifier KernelPcaRidge(KernelPcaOptions options) => KernelPcaRidge(x => new Rbf(options.Gamma * Rbf.Median(x)), options);
+
+    /// <summary>The same of any kernel.</summary>
+    public static IClassifier KernelPcaRidge(Func<Tensor, IKernel> kernel, KernelPcaOptions options) => new OnFeatures((rows, _, cancellation) => KernelPca.Fit(kernel(rows.X), rows.X,
         options.Components == 0 ? (int)Math.Clamp(rows.X.shape[0] / 2, 1, OnFeaturesOptions.Usual) : options.Components, fewer: options.Components == 0, cancellation), new LinearRidge(options));
 
     public IFitted Fit(TrainingRows rows, CancellationToken cancellation = default)

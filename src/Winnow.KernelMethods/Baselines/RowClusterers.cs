@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
+using Winnow.Core;
 using static TorchSharp.torch;
 
 namespace Winnow.KernelMethods;
@@ -52,7 +53,10 @@ public sealed record RbfClustersOptions
 }
 
 /// <summary>k-means in the space of the kernel <c>exp(−γ ‖x − y‖²)</c> (Dhillon, Guan and Kulis, Kernel k-means, spectral clustering and normalized cuts, 2004). Cost O(starts · turns · n²).</summary>
-public sealed class KernelKMeans(KernelSetup setup, RbfClustersOptions options) : IClusterer
+/// <param name="kernel">A kernel in its place; null for it.</param>
+/// <param name="setup">Chance.</param>
+/// <param name="options">Starts, and the width of the usual kernel.</param>
+public sealed class KernelKMeans(KernelSetup setup, RbfClustersOptions options, IKernel? kernel = null) : IClusterer
 {
     /// <inheritdoc/>
     public Clusters Group(Tensor x, int groups, CancellationToken cancellation = default)
@@ -60,13 +64,17 @@ public sealed class KernelKMeans(KernelSetup setup, RbfClustersOptions options) 
         Clusters.Require(x, groups);
         cancellation.ThrowIfCancellationRequested();
         using var scope = NewDisposeScope();
-        var gram = RowGram.Rbf(x, options.Gamma, out double gamma);
+        double gamma = 0;
+        var gram = kernel?.Gram(x, x) ?? RowGram.Rbf(x, options.Gamma, out gamma);
         return new(KernelClusters.Means(gram.data<double>().ToArray(), (int)x.shape[0], groups, setup.Random("starts"), options.Starts), new Dictionary<string, double> { ["gamma"] = gamma });
     }
 }
 
 /// <summary>Spectral clustering of rows: k-means on the first eigenvectors of the graph whose weights are <c>exp(−γ ‖x − y‖²)</c> (Ng, Jordan and Weiss, NIPS 2001). Cost O(n³).</summary>
-public sealed class SpectralRows(KernelSetup setup, RbfClustersOptions options) : IClusterer
+/// <param name="kernel">A kernel in its place, whose numbers are not below 0; null for it.</param>
+/// <param name="setup">Chance.</param>
+/// <param name="options">Starts, and the width of the usual kernel.</param>
+public sealed class SpectralRows(KernelSetup setup, RbfClustersOptions options, IKernel? kernel = null) : IClusterer
 {
     /// <inheritdoc/>
     public Clusters Group(Tensor x, int groups, CancellationToken cancellation = default)
@@ -74,7 +82,10 @@ public sealed class SpectralRows(KernelSetup setup, RbfClustersOptions options) 
         Clusters.Require(x, groups);
         cancellation.ThrowIfCancellationRequested();
         using var scope = NewDisposeScope();
-        var weights = RowGram.Rbf(x, options.Gamma, out double gamma);
+        double gamma = 0;
+        var weights = kernel?.Gram(x, x) ?? RowGram.Rbf(x, options.Gamma, out gamma);
+        if (weights.min().item<double>() < 0)
+            throw InputException.At("kernel", "numbers below 0", "weights of a graph, not below 0", "Use kernel k-means, which takes any kernel.");
         weights.diagonal().zero_();
         return new(SpectralClustering.Labels(weights, groups, setup.Random("starts"), options.Starts), new Dictionary<string, double> { ["gamma"] = gamma });
     }

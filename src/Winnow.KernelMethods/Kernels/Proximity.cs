@@ -1,4 +1,6 @@
+using System.Numerics.Tensors;
 using static TorchSharp.torch;
+using Tensor = TorchSharp.torch.Tensor;
 
 namespace Winnow.KernelMethods;
 
@@ -110,6 +112,74 @@ public static class Proximity
         ArgumentNullException.ThrowIfNull(graph);
         using var scope = NewDisposeScope();
         return (Distance(CommuteTime(graph)) * (2 * graph.Adjacency.sum().item<double>())).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The least sum of costs 1/A_ij along edges (Floyd 1962). Cost O(n³).</summary>
+    public static Tensor ShortestPath(Graph graph)
+    {
+        ArgumentNullException.ThrowIfNull(graph);
+        int n = graph.Nodes;
+        double[] d = [.. graph.Adjacency.data<double>().ToArray().Select((a, i) => i / n == i % n ? 0 : 1 / a)], by = new double[n];
+        for (int k = 0; k < n; k++)
+            for (int i = 0; i < n; i++)
+            {
+                var row = d.AsSpan(i * n, n);
+                TensorPrimitives.Add(d.AsSpan(k * n, n), row[k], by);
+                TensorPrimitives.Min<double>(row, by, row);
+            }
+        return Aligned.Of(d, n, n);
+    }
+
+    /// <summary>The distances that are no kernel's own.</summary>
+    public static IReadOnlyList<string> Distances { get; } = ["shortest-path", "commute", "corrected-commute", "randomised-shortest-path", "free-energy"];
+
+    /// <summary>
+    /// Distances at a place from 0 to 1 of the grid: shortest-path and commute, which have no strength; corrected-commute, those of the kernel; and randomised-shortest-path and free-energy with β = (1 − g) / g.
+    /// </summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="measure">One of <see cref="Distances"/>.</param>
+    /// <param name="g">The place.</param>
+    /// <exception cref="ArgumentOutOfRangeException">No such measure, or no place between 0 and 1.</exception>
+    public static Tensor DistanceOf(Graph graph, string measure, double g)
+    {
+        ArgumentNullException.ThrowIfNull(graph);
+        if (!(g > 0 && g < 1))
+            throw new ArgumentOutOfRangeException(nameof(g), g, "expected between 0 and 1");
+        using var scope = NewDisposeScope();
+        return (measure switch
+        {
+            "shortest-path" => ShortestPath(graph),
+            "commute" => CommuteDistance(graph),
+            "corrected-commute" => Distance(CorrectedCommuteTime(graph)),
+            "randomised-shortest-path" => Randomised(graph, (1 - g) / g).Cost,
+            "free-energy" => Randomised(graph, (1 - g) / g).FreeEnergy,
+            _ => throw new ArgumentOutOfRangeException(nameof(measure), measure, $"expected {string.Join(", ", Distances)}"),
+        }).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>
+    /// How distances tell pairs of a group from pairs of two: for each percent of the pairs of a group, the share of the other pairs that are no further apart than the furthest of these. Cost O(n² log n).
+    /// </summary>
+    /// <param name="d">Distances, float64 [n, n].</param>
+    /// <param name="labels">The group of each.</param>
+    /// <returns>100 shares, of 1% to 100%; empty where all pairs are of one kind.</returns>
+    public static double[] RejectCurve(Tensor d, IReadOnlyList<int> labels)
+    {
+        ArgumentNullException.ThrowIfNull(d);
+        ArgumentNullException.ThrowIfNull(labels);
+        int n = labels.Count;
+        double[] all = d.contiguous().data<double>().ToArray();
+        var pairs = (from i in Enumerable.Range(0, n) from j in Enumerable.Range(i + 1, n - i - 1) select (Distance: all[i * n + j], Within: labels[i] == labels[j])).ToLookup(p => p.Within, p => p.Distance);
+        double[] within = [.. pairs[true].Order()], across = [.. pairs[false].Order()];
+        return within.Length == 0 || across.Length == 0 ? [] : [.. Enumerable.Range(1, 100).Select(percent => within[(int)Math.Ceiling(percent / 100.0 * within.Length) - 1]).Select(most => Count(across, most) / (double)across.Length)];
+
+        static int Count(double[] sorted, double most)
+        {
+            int low = 0, high = sorted.Length;
+            while (low < high)
+                (low, high) = sorted[(low + high) / 2] <= most ? ((low + high) / 2 + 1, high) : (low, (low + high) / 2);
+            return low;
+        }
     }
 
     /// <summary>Commute times without what degrees alone make of them: <c>H D^-½ M (I − M)⁺ M D^-½ H</c>, M = D^-½ (A − d dᵀ / Σd) D^-½ (von Luxburg, Radl and Hein 2014).</summary>

@@ -9,11 +9,12 @@ namespace Winnow.KernelMethods;
 public sealed record LogProximityOptions
 {
     /// <summary>Which nearness.</summary>
-    [AllowedValues("walk", "forest", "communicability", "heat", "normalised-heat", "pagerank", "modified-pagerank", "heat-pagerank"), Description("nearness of nodes")]
+    [AllowedValues("walk", "forest", "communicability", "heat", "normalised-heat", "pagerank", "modified-pagerank", "heat-pagerank", "sigmoid-commute", "sigmoid-corrected-commute", "shortest-path", "commute", "corrected-commute", "randomised-shortest-path", "free-energy"),
+        Description("nearness of nodes; the sigmoid of one; or, from shortest-path on, distances")]
     public string Measure { get; init; } = "communicability";
 
     /// <summary>Whether its logarithm is taken.</summary>
-    [Description("the logarithm of each number is taken")]
+    [Description("the logarithm of each number is taken, of a nearness; sigmoids and distances are taken as they are")]
     public bool Log { get; init; } = true;
 
     /// <summary>How strong.</summary>
@@ -28,7 +29,8 @@ public sealed record LogProximityOptions
 /// <summary>
 /// Groups the nodes of a graph by a proximity kernel of which the logarithm is taken, number by number: what is near over two parts becomes a product of what is near in each.
 /// <para>Paper: Ivashkin and Chebotarev, Do logarithmic proximity measures outperform plain ones in graph clustering?, NET 2016 (arXiv 1605.01046). Measures in <see cref="Proximity"/>, Ward's rule and k-means in
-/// <see cref="KernelClusters"/>. Left out: reject curves, and groups by distances that are no kernel's. The paper picks the strength by the truth (the metric <c>best_ari</c>); without it the one with the largest modularity is taken.</para>
+/// <see cref="KernelClusters"/>. Distances are put into
+/// groups by −½ H D H; sigmoids are of the pseudo-inverse of L and of the corrected one, with the strength as their slope. Left out: the root of communicability's distances, which Ward's rule does not take. The paper picks the strength by the truth (the metric <c>best_ari</c>); without it the one with the largest modularity is taken.</para>
 /// <para>Cost O(n³) a strength. A strength at which a proximity is not above 0 has no logarithm and is passed over.</para>
 /// </summary>
 public sealed class LogProximity(KernelSetup setup, LogProximityOptions options) : IGraphClusterer
@@ -53,20 +55,38 @@ public sealed class LogProximity(KernelSetup setup, LogProximityOptions options)
     public Grouping Group(Graph graph, int groups, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(graph);
-        var tried = new List<(int[] Labels, IReadOnlyList<Union> Unions)>();
-        foreach (double g in options.Strength > 0 ? [options.Strength] : Grid)
+        using var scope = NewDisposeScope();
+        var tried = new List<int[]>();
+        IReadOnlyList<Union> united = [];
+        Tensor? best = null;
+        double most = double.NegativeInfinity;
+        foreach (double g in options.Strength > 0 ? [options.Strength] : options.Measure is "shortest-path" or "commute" or "corrected-commute" ? Grid[..1] : Grid)
         {
             cancellation.ThrowIfCancellationRequested();
-            using var scope = NewDisposeScope();
-            var plain = Proximity.Of(graph, options.Measure, Proximity.Strength(graph, options.Measure, g));
-            if ((options.Log ? Proximity.Log(plain) : plain) is not { } kernel)
+            using var one = NewDisposeScope();
+            if (Kernel(graph, g) is not { } kernel)
                 continue;
-            double[] k = ((kernel + kernel.t()) / 2).contiguous().data<double>().ToArray();
-            tried.Add(options.Algorithm == "ward" ? (KernelClusters.Ward(k, graph.Nodes, groups, out var unions), unions) : (KernelClusters.Means(k, graph.Nodes, groups, setup.Random("starts")), []));
+            kernel = (kernel + kernel.t()) / 2;
+            double[] k = kernel.contiguous().data<double>().ToArray();
+            IReadOnlyList<Union> unions = [];
+            tried.Add(options.Algorithm == "ward" ? KernelClusters.Ward(k, graph.Nodes, groups, out unions) : KernelClusters.Means(k, graph.Nodes, groups, setup.Random("starts")));
+            if (graph.Modularity(tried[^1]) is var modularity && !(modularity > most))
+                continue;
+            best?.Dispose();
+            (most, best, united) = (modularity, kernel.MoveToOuterDisposeScope(), unions);
         }
-        if (tried.Count == 0)
-            throw InputException.At("graph", $"a proximity of {options.Measure} that is 0 or below at every strength", "numbers above 0", "Choose another measure, or log=false.");
-        var best = tried.MaxBy(t => graph.Modularity(t.Labels));
-        return new(best.Labels, [.. tried.Select(t => t.Labels)]) { Unions = best.Unions };
+        return best is not null ? new(tried.MaxBy(graph.Modularity)!, tried) { Distances = Proximity.Distance(best).MoveToOuterDisposeScope(), Unions = united }
+            : throw InputException.At("graph", $"a proximity of {options.Measure} that is 0 or below at every strength", "numbers above 0", "Choose another measure, or log=false.");
+    }
+
+    /// <summary>What groups are found by; null where there is no logarithm.</summary>
+    private Tensor? Kernel(Graph graph, double g)
+    {
+        if (Proximity.Distances.Contains(options.Measure))
+            return Proximity.FromDistance(Proximity.DistanceOf(graph, options.Measure, g));
+        if (options.Measure.StartsWith("sigmoid", StringComparison.Ordinal))
+            return Proximity.Sigmoid(options.Measure == "sigmoid-commute" ? Proximity.CommuteTime(graph) : Proximity.CorrectedCommuteTime(graph), g / (1 - g) / 2);
+        var plain = Proximity.Of(graph, options.Measure, Proximity.Strength(graph, options.Measure, g));
+        return options.Log ? Proximity.Log(plain) : plain;
     }
 }

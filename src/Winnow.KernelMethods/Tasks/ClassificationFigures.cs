@@ -31,12 +31,7 @@ internal static class ClassificationFigures
     public static void Record(KernelTrial trial, Problem problem, IFitted fitted, int[] answers, bool plane = true)
     {
         var context = trial.Context;
-        foreach (var (there, of) in problem.Labels.Zip(answers).GroupBy(p => p.First).OrderBy(g => g.Key).Select(g => (g.Key, g.Select(p => p.Second).ToArray())))
-        {
-            context.Metric($"class/{problem.Names[there]}", of.Average(a => a == there ? 1.0 : 0), 1);
-            for (int answered = 0; answered < problem.Names.Count; answered++)
-                context.Metric($"confusion/{problem.Names[answered]}", of.Average(a => a == answered ? 1.0 : 0), there);
-        }
+        Record(context, problem.Names, problem.Labels, answers);
         using var scope = NewDisposeScope();
         if (fitted is IOnKernel { Kernel: var kernel })
             Kernel(trial, problem, kernel);
@@ -44,6 +39,17 @@ internal static class ClassificationFigures
             Regions(context, problem, fitted);
         if (fitted is IOnTree tree && trial.Trial.Seed == 1)
             TreeFigure.Record(context, tree.Tree(TreeFigure.Depth), problem);
+    }
+
+    /// <summary>Records which classes are taken for which.</summary>
+    public static void Record(TrialContext context, IReadOnlyList<string> names, int[] labels, int[] answers)
+    {
+        foreach (var (there, of) in labels.Zip(answers).GroupBy(p => p.First).OrderBy(g => g.Key).Select(g => (g.Key, g.Select(p => p.Second).ToArray())))
+        {
+            context.Metric($"class/{names[there]}", of.Average(a => a == there ? 1.0 : 0), 1);
+            for (int answered = 0; answered < names.Count; answered++)
+                context.Metric($"confusion/{names[answered]}", of.Average(a => a == answered ? 1.0 : 0), there);
+        }
     }
 
     private static void Regions(TrialContext context, Problem problem, IFitted fitted)

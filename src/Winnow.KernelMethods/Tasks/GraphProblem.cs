@@ -3,10 +3,10 @@ using Winnow.Data;
 
 namespace Winnow.KernelMethods;
 
-/// <summary>A graph whose groups are known.</summary>
+/// <summary>A graph, and its groups where they are known.</summary>
 /// <param name="Graph">The graph.</param>
-/// <param name="Truth">The group of each node.</param>
-internal sealed record GraphProblem(Graph Graph, int[] Truth)
+/// <param name="Truth">The group of each node; null where it is not known.</param>
+internal sealed record GraphProblem(Graph Graph, int[]? Truth)
 {
     private const int MostDraws = 1000, MostNodes = 5000;
 
@@ -14,11 +14,11 @@ internal sealed record GraphProblem(Graph Graph, int[] Truth)
     public IReadOnlyList<string>? Named { get; init; }
 
     /// <summary>Groups to find.</summary>
-    public int Groups(GraphOptions o) => o.Groups == 0 ? Truth.Distinct().Count() : o.Groups;
+    public int Groups(GraphOptions o) => o.Groups == 0 ? Truth!.Distinct().Count() : o.Groups;
 
-    /// <summary>Reads a user's graph, whose nodes say their group by <c>value</c>; loads no tensor library.</summary>
-    /// <exception cref="InputException">No values, a direction, or too few or many nodes.</exception>
-    public static GmlGraph Read(string path)
+    /// <summary>Reads a user's graph, whose nodes say their group by <c>value</c>, or which is told how many groups to find; loads no tensor library.</summary>
+    /// <exception cref="InputException">No values and no number of groups, a direction, or too few or many nodes.</exception>
+    public static GmlGraph Read(string path, GraphOptions o)
     {
         var file = GmlFile.Read(path);
         int n = file.Names.Count;
@@ -26,22 +26,22 @@ internal sealed record GraphProblem(Graph Graph, int[] Truth)
             throw InputException.At(path, "a directed graph", "one without direction", "Leave 'directed 1' out if edges go both ways.");
         if (n is < 2 or > MostNodes)
             throw InputException.At(path, $"{n:N0} nodes", $"2 to {MostNodes:N0}", "Take a part of the graph.");
-        if (file.Values is null)
-            throw InputException.At(path, "nodes without value", "a value for every node: the group that it is in", "Add them; without them nothing can be compared.");
+        if (file.Values is null && o.Groups == 0)
+            throw InputException.At(path, "nodes without value", "a value for every node: the group that it is in", "Add them, or say how many groups to find (task.groups): then methods are compared by modularity.");
         return file;
     }
 
     /// <summary>A user's graph.</summary>
     /// <exception cref="InputException">As <see cref="Read"/>; loops, negative weights, or several parts.</exception>
-    public static GraphProblem Of(string path)
+    public static GraphProblem Of(string path, GraphOptions o)
     {
-        var file = Read(path);
+        var file = Read(path, o);
         int n = file.Names.Count;
         double[] a = new double[n * n];
         foreach (var (from, to, weight) in file.Edges)
             (a[from * n + to], a[to * n + from]) = (a[from * n + to] + weight, from == to ? a[to * n + from] + weight : a[to * n + from] + weight);
-        string[] groups = [.. file.Values!.Distinct()];
-        return new(new(Aligned.Of(a, n, n), file.Names), [.. file.Values!.Select(v => Array.IndexOf(groups, v))]) { Named = groups };
+        string[] groups = [.. (file.Values ?? []).Distinct()];
+        return new(new(Aligned.Of(a, n, n), file.Names), file.Values is null ? null : [.. file.Values.Select(v => Array.IndexOf(groups, v))]) { Named = file.Values is null ? null : groups };
     }
 
     /// <summary>A graph of groups, drawn until it is connected.</summary>

@@ -59,7 +59,7 @@ public sealed record AdHocOptions
 public sealed record GraphOptions
 {
     /// <summary>Groups.</summary>
-    [Range(0, 10_000), Description("groups to find; 0: as many as there are")]
+    [Range(0, 10_000), Description("groups to find; 0: as many as there are; of a file that does not say the groups of its nodes it must be told")]
     public int Groups { get; init; }
 
     /// <summary>Groups of a made graph.</summary>

@@ -150,7 +150,56 @@ public sealed class LogProximityTests : IDisposable
     }
 
     [Fact]
-    public void A_users_graph_is_grouped_and_one_without_groups_refused()
+    public void Shortest_ways_are_those_of_a_naive_twin_and_commuting_along_a_tree_takes_as_long_as_the_way()
+    {
+        using var scope = NewDisposeScope();
+        using var graph = Drawn();
+        double[] a = Rows.Values(graph.Adjacency), found = Rows.Values(Proximity.ShortestPath(graph));
+        for (int start = 0; start < 20; start++)
+        {
+            int[] steps = [.. Enumerable.Repeat(-1, 20)];
+            steps[start] = 0;
+            for (int far = 0; far < 20; far++)
+                foreach (int i in Enumerable.Range(0, 20).Where(i => steps[i] == far).ToArray())
+                    for (int j = 0; j < 20; j++)
+                        if (a[i * 20 + j] > 0 && steps[j] < 0)
+                            steps[j] = far + 1;
+            Assert.Equal(steps.Select(s => (double)s), found[(start * 20)..(start * 20 + 20)]);
+        }
+        using var path = Path(5);
+        Rows.Close(Proximity.ShortestPath(path) * 8, Proximity.DistanceOf(path, "commute", 0.5), 1e-9); // twice the sum of weights
+        Rows.Close(Proximity.ShortestPath(graph), Proximity.DistanceOf(graph, "free-energy", 0.01), 0.1);
+        // twice the weight is half the way
+        using var heavy = new Graph(graph.Adjacency * 2);
+        Rows.Close(Proximity.ShortestPath(graph) / 2, Proximity.ShortestPath(heavy), 1e-12);
+        Assert.Throws<ArgumentOutOfRangeException>(() => Proximity.DistanceOf(graph, "walk", 0.5));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Proximity.DistanceOf(graph, "commute", 1));
+    }
+
+    [Theory, InlineData("shortest-path"), InlineData("commute"), InlineData("corrected-commute"), InlineData("randomised-shortest-path"), InlineData("free-energy"), InlineData("sigmoid-commute"), InlineData("sigmoid-corrected-commute")]
+    public void Clear_groups_are_found_by_distances_and_sigmoids_too(string measure)
+    {
+        using var scope = NewDisposeScope();
+        using var graph = GraphProblem.Of(new GraphOptions { Made = 2, Nodes = 12, Inside = 0.8, Across = 0.05 }, new SeededRandom(2, "graph")).Graph;
+        var found = ((IGraphClusterer)Arena.Build("log-proximity", new() { ["measure"] = measure }, seed: 2)).Group(graph, 2, TestContext.Current.CancellationToken);
+        Assert.True(KernelClusters.AdjustedRand([.. Enumerable.Range(0, 24).Select(i => i / 12)], found.Labels) > 0.8);
+        Assert.Equal(measure is "shortest-path" or "commute" or "corrected-commute" ? 1 : 10, found.Tried.Count);
+        Assert.Equal([24L, 24L], found.Distances!.shape);
+    }
+
+    [Fact] // by hand: two pairs within, at 1 and 3; four across, at 2, 2, 4 and 5
+    public void A_reject_curve_counts_other_pairs_that_are_as_near_as_those_of_a_group()
+    {
+        using var scope = NewDisposeScope();
+        double[] d = [0, 1, 2, 4, 1, 0, 2, 5, 2, 2, 0, 3, 4, 5, 3, 0];
+        double[] curve = Proximity.RejectCurve(tensor(d, [4, 4]), [0, 0, 1, 1]);
+        Assert.Equal([.. Enumerable.Repeat(0.0, 50), .. Enumerable.Repeat(0.5, 50)], curve);
+        Assert.Empty(Proximity.RejectCurve(tensor(d, [4, 4]), [0, 0, 0, 0]));
+        Assert.Empty(Proximity.RejectCurve(tensor(d, [4, 4]), [0, 1, 2, 3]));
+    }
+
+    [Fact]
+    public void A_users_graph_is_grouped_and_one_without_groups_only_where_their_number_is_told()
     {
         string file = System.IO.Path.Combine(_folder, "two.gml"), bare = System.IO.Path.Combine(_folder, "bare.gml");
         string Node(int i, string value) => $"node [ id {i} label \"n{i}\" {value} ]\n";
@@ -167,9 +216,12 @@ public sealed class LogProximityTests : IDisposable
         Assert.Equal((1, 1), (Run(file)["ari"], Run(file)["best_ari"]));
         Assert.InRange(Run(null)["best_ari"], 0.3, 1);
         Assert.Contains("nodes without value", Assert.Throws<InputException>(() => Arena.Inspect(bare, card, new GraphOptions(), new(), TestContext.Current.CancellationToken)).Message); // before any trial
+        var told = Run(bare, new() { ["groups"] = 2 });
+        Assert.Equal(["fit_ms", "modularity"], told.Keys.Order());
+        Assert.Equal(Run(file)["modularity"], told["modularity"]);
         Assert.Contains("at most 6", Assert.Throws<InputException>(() => Run(file, new() { ["groups"] = 7 })).Message);
         var planned = Arena.Inspect(file, card, new GraphOptions(), new(), TestContext.Current.CancellationToken).Reference;
         File.AppendAllText(file, "# changed\n");
-        Assert.Contains("The file changed", Assert.Throws<InputException>(() => planned.Require(DataRef.HashOf(File.ReadAllText(file)))).Message);
+        Assert.Contains("The file changed", Assert.Throws<InputException>(() => planned.Require(DataRef.HashOfFiles(file))).Message);
     }
 }
