@@ -47,8 +47,10 @@ public static class NodeFolder
             names.Add(fields[0]);
             classes.Add(fields[1]);
             words.Add(fields.Length == 2 ? [] : [.. fields[2].Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(w => int.TryParse(w, NumberStyles.None, CultureInfo.InvariantCulture, out int n) && n < MostWords ? n
-                : throw InputException.At($"{nodes}, line {line}", $"the word '{Excerpt.Of(w)}'", $"a number from 0 to {MostWords - 1:N0}", "Number the words.")).Distinct().Order()]);
+                : throw InputException.At($"{nodes}, line {line}", $"the word {Excerpt.Of(w)}", $"a number from 0 to {MostWords - 1:N0}", "Number the words.")).Distinct().Order()]);
         }
+        if (names.Count == 0)
+            throw InputException.At(nodes, "no node", "a header, and a line for each node", "Check that it was written or downloaded completely.");
         var numbers = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var (i, name) in names.Index())
             if (!numbers.TryAdd(name, i))
@@ -81,7 +83,7 @@ public static class NodeFolder
         {
             using var json = JsonDocument.Parse(InputFile.Reading(path, () => File.ReadAllText(path)));
             int[] Nodes(string key) => json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty(key, out var list) && list.ValueKind == JsonValueKind.Array
-                ? [.. list.EnumerateArray().Select(e => numbers.TryGetValue(e.ToString(), out int number) ? number : throw InputException.At(path, $"node '{Excerpt.Of(e.ToString())}' in '{key}'", "nodes of nodes.tsv", "Leave it out."))]
+                ? [.. list.EnumerateArray().Select(e => numbers.TryGetValue(e.ToString(), out int number) ? number : throw InputException.At(path, $"node {Excerpt.Of(e.ToString())} in '{key}'", "nodes of nodes.tsv", "Leave it out."))]
                 : throw InputException.At(path, $"no list '{key}'", "lists 'train' and 'test' of nodes", "Add it, or leave the file out.");
             var (train, test) = (Nodes("train"), Nodes("test"));
             return train.Intersect(test).Any() || train.Distinct().Count() < train.Length || test.Distinct().Count() < test.Length

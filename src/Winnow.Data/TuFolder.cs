@@ -97,7 +97,7 @@ public static class TuFolder
             int[] row = new int[fields];
             for (int i = 0; i < fields; i++)
                 if (texts.Length != fields || !int.TryParse(texts[i], NumberStyles.Integer, CultureInfo.InvariantCulture, out row[i]))
-                    throw InputException.At($"{path}, line {rows.Count + 1}", $"'{Excerpt.Of(line)}'", fields == 1 ? "a whole number" : $"{fields} whole numbers with a comma between", "Check that it was written or downloaded completely.");
+                    throw InputException.At($"{path}, line {rows.Count + 1}", Excerpt.Of(line), fields == 1 ? "a whole number" : $"{fields} whole numbers with a comma between", "Check that it was written or downloaded completely.");
             if (rows.Count == most)
                 throw InputException.At(path, $"more than {most:N0} lines", "fewer", "Give a part of the graphs.");
             rows.Add(row);

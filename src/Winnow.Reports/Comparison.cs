@@ -72,9 +72,13 @@ public sealed class Comparison
     public IArena Arena { get; }
 
     /// <summary>The metric that ranks the rows of a task: the first that any of them has.</summary>
-    public MetricCard PrimaryOf(string task) => Primary(Arena.MetricsOf(task), RowsOf(task));
+    public MetricCard PrimaryOf(string task) => MetricsOf(task)[0];
 
-    private static MetricCard Primary(IReadOnlyList<MetricCard> metrics, IReadOnlyList<ComparisonRow> rows) => metrics.FirstOrDefault(m => rows.Any(r => r.Metrics.ContainsKey(m.Name))) ?? metrics[0];
+    /// <summary>The metrics of a task that some row has; all of them where none has any.</summary>
+    internal IReadOnlyList<MetricCard> MetricsOf(string task) => There(Arena.MetricsOf(task), RowsOf(task));
+
+    private static IReadOnlyList<MetricCard> There(IReadOnlyList<MetricCard> metrics, IReadOnlyList<ComparisonRow> rows) =>
+        metrics.Where(m => rows.Any(r => r.Metrics.ContainsKey(m.Name))).ToList() is { Count: > 0 } some ? some : metrics;
 
     /// <summary>The rows, task by task, best first; rows without a finished trial come last.</summary>
     public IReadOnlyList<ComparisonRow> Rows { get; }
@@ -119,7 +123,8 @@ public sealed class Comparison
 
     private static IEnumerable<ComparisonRow> OfTask(IReadOnlyList<MetricCard> metrics, IReadOnlyList<ComparisonRow> rows)
     {
-        var primary = Primary(metrics, rows);
+        metrics = There(metrics, rows);
+        var primary = metrics[0];
         double sign = primary.Better == Better.Higher ? -1 : 1;
         double Cost(ComparisonRow r) => r.Metrics.TryGetValue(primary.Name, out var m) ? sign * m.Mean : double.NaN;
 

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using Winnow.Core;
 
 namespace Winnow.Reports;
 
@@ -15,7 +14,7 @@ public static class ComparisonText
         var rows = comparison.RowsOf(task);
         string? baseline = rows.Select(r => r.TestedAgainst).FirstOrDefault(b => b is not null);
         // a terminal has room for the metrics that decide and for what is kept in memory
-        var metrics = comparison.Arena.MetricsOf(task).Where((m, i) => i < 3 || m.Unit == "bytes").ToList();
+        var metrics = comparison.MetricsOf(task).Where((m, i) => i < 3 || m.Unit == "bytes").ToList();
         List<string[]> cells = [["", task, .. metrics.Select(m => m.Title), "peak", "cpu", .. baseline is null ? (string[])[] : [$"p vs {baseline}"]]];
         foreach (var r in rows)
             cells.Add([r.Pareto ? "*" : "", Plain(r.Row.Label) + (r.Row.Failed.Count > 0 ? $" ({r.Row.Failed.Count} failed)" : ""),
@@ -29,7 +28,7 @@ public static class ComparisonText
             text.Append(string.Join("  ", row.Select((cell, c) => c <= 1 ? cell.PadRight(widths[c]) : cell.PadLeft(widths[c]))).TrimEnd()).Append('\n');
         int seeds = rows.Max(r => r.Row.Done.Count);
         text.Append(seeds > 1 ? string.Create(CultureInfo.InvariantCulture, $"mean ± half the 95% t-interval over {seeds} seeds") : "one seed: no interval, no test");
-        text.Append(CultureInfo.InvariantCulture, $"; * no other row but a bound is as good in {Comparison.Prices(comparison.Arena.MetricsOf(task))}");
+        text.Append(CultureInfo.InvariantCulture, $"; * no other row but a bound is as good in {Comparison.Prices(comparison.MetricsOf(task))}");
         if (baseline is not null)
             text.Append("; p paired, Holm-corrected, + better - worse");
         return text.Append('\n').ToString();

@@ -44,7 +44,7 @@ public sealed class NodeFolderTests : IDisposable
     [InlineData("node\tlabel\na\tx\t-1\n", "the word '-1'")]
     [InlineData("node\tlabel\na\tx\na\ty\nb\ty\nc\ty\n", "node 'a' twice")]
     [InlineData("node\tlabel\na\tx\nb\tx\nc\tx\n", "1 classes among 3 nodes")]
-    [InlineData("node\tlabel\n", "0 classes")]
+    [InlineData("node\tlabel\n", "no node")]
     [InlineData("", "an empty file")]
     [InlineData("node\tlabel\na\tx\nb\ty\n", "an edge of node 'c'")]
     public void Nodes_that_are_none_are_refused_with_their_line(string nodes, string expected) => Assert.Contains(expected, Assert.Throws<InputException>(() => Read(nodes)).Message);

@@ -69,6 +69,19 @@ public sealed class ComparisonTests
     }
 
     [Fact]
+    public void Where_no_row_has_the_first_metric_the_first_that_one_has_ranks()
+    {
+        var arena = new SyntheticArena();
+        var comparison = Comparison.Of(SyntheticStudy.Info, arena, StudyRow.Of(arena, (((string Method, double Value)[])[("er", 2), ("fpf", 1), ("ncm", 3)]).Select(r => new FinishedTrial(
+            SyntheticStudy.Trial(arena, "class-incremental", r.Method, 1), SyntheticStudy.Outcome(0) with { Metrics = new Dictionary<string, double> { [arena.Metrics[1].Name] = r.Value } }))));
+        Assert.Equal(arena.Metrics[1], comparison.PrimaryOf("class-incremental"));
+        string[] ranked = [.. comparison.Rows.Select(r => r.Row.Method.Id)];
+        Assert.Equal(arena.Metrics[1].Better == Better.Higher ? ["ncm", "er", "fpf"] : ["fpf", "er", "ncm"], ranked);
+        Assert.DoesNotContain(arena.Metrics[0].Title, comparison.ToText());
+        Assert.Contains($"as good in {arena.Metrics[1].Title}", comparison.ToText());
+    }
+
+    [Fact]
     public void Where_lower_is_better_the_lowest_leads_and_is_better()
     {
         var comparison = Compare(new LowerArena(), ("er", [0.30, 0.31, 0.32]), ("ncm", [0.5, 0.5, 0.51]), ("fpf", [0.10, 0.12, 0.11]));

@@ -53,15 +53,15 @@ public sealed record NodeKernelOptions : GramSolverOptions
 
     /// <summary>Its form.</summary>
     [AllowedValues("plain", "cosine", "log"), Description("plain; cosine: over the root of what both are to themselves; log: the logarithm of each number, centred")]
-    public string Form { get; init; } = "cosine";
+    public string Form { get; init; } = "log";
 
     /// <summary>How strong.</summary>
-    [Range(0.0, 1.0, MaximumIsExclusive = true), Description("place on the grid of strengths from 0 to 1; 0: of 0.1, 0.3, 0.5, 0.7 and 0.9 the one that the solver chooses from the known nodes")]
+    [Range(0.0, 1.0, MaximumIsExclusive = true), Description("place on the grid of strengths from 0 to 1; 0: of 0.3, 0.5, 0.7, 0.9 and 0.95 the one that the solver chooses from the known nodes")]
     public double Strength { get; init; }
 
     /// <summary>Words of nodes.</summary>
     [AllowedValues("none", "sum", "product"), Description("what the cosine of two nodes' words does to their nearness, where nodes have words")]
-    public string Words { get; init; } = "none";
+    public string Words { get; init; } = "sum";
 }
 
 /// <summary>Options of a kernel of the words of nodes.</summary>
@@ -80,7 +80,7 @@ public sealed record NodeWordsOptions : GramSolverOptions
 /// </summary>
 public sealed class NodeKernel(KernelSetup setup, NodeKernelOptions options) : INodeClassifier
 {
-    private static readonly double[] Grid = [0.1, 0.3, 0.5, 0.7, 0.9];
+    private static readonly double[] Grid = [0.3, 0.5, 0.7, 0.9, 0.95];
 
     /// <inheritdoc/>
     public Answers Classify(LabelledNodes nodes, CancellationToken cancellation = default)

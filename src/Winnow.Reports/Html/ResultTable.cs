@@ -13,7 +13,7 @@ internal static class ResultTable
         string? baseline = rows.Select(r => r.TestedAgainst).FirstOrDefault(b => b is not null);
         var primary = comparison.PrimaryOf(rows[0].Row.Task);
         var strip = Strip.Of(primary, rows);
-        string prices = Comparison.Prices(comparison.Arena.MetricsOf(rows[0].Row.Task));
+        string prices = Comparison.Prices(comparison.MetricsOf(rows[0].Row.Task));
         return Markup.Of($"""
             <div class="scroll" role="region" aria-label="Results" tabindex="0"><table class="results sortable">
             <thead><tr>
