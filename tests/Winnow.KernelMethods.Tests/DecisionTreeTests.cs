@@ -111,6 +111,7 @@ public sealed class DecisionTreeTests
         Assert.Equal(1, stump.Report["splits"]);
         using var root = new DecisionTree(Setup(), new() { Alpha = 1 }).Fit(new(x, noisy, 2), Cancellation);
         Assert.Equal(0, root.Report["splits"]);
+        Assert.Equal([0, 2], root.Scores(Rows.Normal(2, 4).narrow(0, 0, 0)).shape);
         Assert.Contains("[n, 4]", Assert.Throws<InputException>(() => root.Scores(Rows.Normal(2, 3))).Message);
     }
 }

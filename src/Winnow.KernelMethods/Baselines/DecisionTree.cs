@@ -93,7 +93,7 @@ public sealed class DecisionTree(KernelSetup setup, DecisionTreeOptions options)
             Finite.Require(x, "rows");
             if (x.shape[1] != features)
                 throw InputException.At("rows", $"[{string.Join(", ", x.shape)}]", $"[n, {features}], as what was learned from", "Give the same features.");
-            float[] rows = x.contiguous().to(ScalarType.Float32).data<float>().ToArray();
+            float[] rows = x.shape[0] == 0 ? [] : x.contiguous().to(ScalarType.Float32).data<float>().ToArray();
             int n = (int)x.shape[0];
             double[] scores = new double[(long)n * classes];
             for (int i = 0; i < n; i++)

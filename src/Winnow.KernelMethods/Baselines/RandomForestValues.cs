@@ -54,7 +54,7 @@ public sealed class RandomForestValues(KernelSetup setup, RandomForestOptions op
         {
             using var scope = NewDisposeScope();
             Finite.Rows(x, features);
-            double[] rows = x.contiguous().data<double>().ToArray(), means = new double[x.shape[0]];
+            double[] rows = x.shape[0] == 0 ? [] : x.contiguous().data<double>().ToArray(), means = new double[x.shape[0]];
             for (int i = 0; i < means.Length; i++)
                 foreach (var tree in trees)
                     means[i] += tree.Of(rows.AsSpan(i * features, features)) / trees.Length;

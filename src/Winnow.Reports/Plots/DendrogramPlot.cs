@@ -29,7 +29,7 @@ internal static class DendrogramPlot
             """);
     }
 
-    private static string Count(Unions tree) => tree.Leaves > MostLeaves ? string.Create(CultureInfo.InvariantCulture, $"the last {Last} of {tree.Count:N0} unions; below, how many each part has") : "";
+    private static string Count(Unions tree) => tree.Leaves > MostLeaves ? string.Create(CultureInfo.InvariantCulture, $"the last {Last} of {tree.Count:N0} unions") : "";
 
     private static string Words(Unions tree) => string.Create(CultureInfo.InvariantCulture, $"{tree.Leaves} leaves, the last unions at heights {string.Join(", ", tree.Heights.TakeLast(5).Select(h => h.ToString("G3", CultureInfo.InvariantCulture)))}");
 
@@ -76,7 +76,7 @@ internal static class DendrogramPlot
             if (wide)
                 plot.Text(plot.Pixel(x.High, 0).X + 6, py, $"{groups} groups", "start", "tick");
         }
-        plot.Axes(card.X, wide ? card.Y : "");
+        plot.Axes(from > 0 && room > 0 ? "how many each part has" : card.X, wide ? card.Y : "");
         return plot.ToMarkup(title, "plot");
     }
 }
