@@ -32,10 +32,16 @@ internal static class Rows
     /// <summary>No tensor outlives what is done.</summary>
     public static void LeaveNothing(Action done)
     {
-        done();
+        Once();
         long live = TorchSharp.DisposeScopeManager.Statistics.ThreadTotalLiveCount;
-        done();
+        Once();
         Assert.Equal(live, TorchSharp.DisposeScopeManager.Statistics.ThreadTotalLiveCount);
+
+        void Once()
+        {
+            using var scope = NewDisposeScope();
+            done();
+        }
     }
 
     public static void Close(Tensor expected, Tensor actual, double tolerance)

@@ -4,7 +4,7 @@ namespace Winnow.KernelMethods;
 
 /// <summary>
 /// Parameters of a kernel that let support vector machines separate classes by the widest margins: they minimise the sum over pairs of classes of the dual optimum <c>max Σα − ½ Σ αᵢαⱼyᵢyⱼKᵢⱼ</c>, over the rows. At the optimum α only K depends on them
-/// to first order (Danskin), so that the gradient is <c>−½ Σ αᵢαⱼyᵢyⱼ ∂Kᵢⱼ</c>, differences of the matrix on both sides. Cost 1 + 2 · parameters matrices a value, by L-BFGS in a box.
+/// to first order (Danskin), so that the gradient is <c>−½ Σ αᵢαⱼyᵢyⱼ ∂Kᵢⱼ</c>, differences of the matrix on both sides. Cost 1 + 2 · parameters matrices a value, by L-BFGS in a box, after each parameter in turn was set to the best of some values: there are many minima.
 /// </summary>
 internal static class KernelAlignment
 {
@@ -17,23 +17,32 @@ internal static class KernelAlignment
     /// <param name="start">Where to begin.</param>
     /// <param name="low">Least parameters.</param>
     /// <param name="high">Largest parameters.</param>
+    /// <param name="tried">Values that are tried of each parameter first, beside where it is.</param>
     /// <param name="steps">Most steps.</param>
     /// <param name="cancellation">Stops between values.</param>
     /// <returns>Parameters, and the objective at the start and there.</returns>
-    public static (double[] At, double Before, double After) Learn(Func<double[], Tensor> gram, IReadOnlyList<int> labels, double c, double[] start, double[] low, double[] high, int steps, CancellationToken cancellation)
+    public static (double[] At, double Before, double After) Learn(Func<double[], Tensor> gram, IReadOnlyList<int> labels, double c, double[] start, double[] low, double[] high, Func<int, IReadOnlyList<double>> tried, int steps, CancellationToken cancellation)
     {
-        double Cost(double[] at, double[] gradient)
+        double Cost(double[] at, double[]? gradient)
         {
             cancellation.ThrowIfCancellationRequested();
             return Dual(gram, labels, c, at, gradient);
         }
-        double before = Cost(start, new double[start.Length]);
+        double before = Cost(start, null), least = before;
+        for (int p = 0; p < start.Length; p++)
+            foreach (double value in tried(p))
+            {
+                double[] there = [.. start];
+                there[p] = value;
+                if (Cost(there, null) is var cost && cost < least)
+                    (least, start) = (cost, there);
+            }
         var (at, after) = Lbfgs.Minimise(Cost, start, low, high, steps, Tolerance, out _);
         return (at, before, after);
     }
 
     /// <summary>The objective and its gradient.</summary>
-    internal static double Dual(Func<double[], Tensor> gram, IReadOnlyList<int> labels, double c, double[] at, double[] gradient)
+    internal static double Dual(Func<double[], Tensor> gram, IReadOnlyList<int> labels, double c, double[] at, double[]? gradient)
     {
         using var scope = NewDisposeScope();
         int n = labels.Count;
@@ -57,7 +66,7 @@ internal static class KernelAlignment
                     }
                 }
             }
-        for (int p = 0; p < at.Length; p++)
+        for (int p = 0; gradient is not null && p < at.Length; p++)
         {
             double[] up = [.. at], down = [.. at];
             (up[p], down[p]) = (at[p] + Step, at[p] - Step);

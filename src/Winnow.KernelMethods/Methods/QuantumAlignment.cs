@@ -2,12 +2,15 @@ using static TorchSharp.torch;
 
 namespace Winnow.KernelMethods;
 
-/// <summary>A quantum kernel whose circuit takes angles <c>sₖ xₖ + tₖ</c>, with scales s and shifts t that align it with the classes (<see cref="KernelAlignment"/>); learned on overlaps as they are, without noise, at the least C that is tried. What is found is a minimum near the start: phases go around, and the objective has many.</summary>
+/// <summary>A quantum kernel whose circuit takes angles <c>sₖ xₖ + tₖ</c>, with scales s and shifts t that align it with the classes (<see cref="KernelAlignment"/>); learned on overlaps as they are, without noise, at the least C that is tried. What is found is one of many minima, for phases go around.</summary>
 /// <param name="options">The circuit; <see cref="QuantumKernelOptions.Align"/> steps.</param>
 /// <param name="setup">Draws folds and shots.</param>
 internal sealed class QuantumAlignment(QuantumKernelOptions options, KernelSetup setup) : IClassifier
 {
     private static readonly double Narrowest = Math.Log(0.05), Widest = Math.Log(4);
+
+    /// <summary>Logarithms of scales that are tried of each angle first.</summary>
+    private static readonly double[] Scales = [Narrowest, Math.Log(0.25), Math.Log(0.5), Math.Log(2)];
 
     public IFitted Fit(TrainingRows rows, CancellationToken cancellation = default)
     {
@@ -25,7 +28,7 @@ internal sealed class QuantumAlignment(QuantumKernelOptions options, KernelSetup
             return exact.Gram(moved, moved);
         }
         var (at, before, after) = rows.Labels.Distinct().Count() < 2 ? (Box(0, 0), 0, 0)
-            : KernelAlignment.Learn(Gram, rows.Labels, bounds.Min(), Box(0, 0), Box(Narrowest, -Math.PI), Box(Widest, Math.PI), options.Align, cancellation);
+            : KernelAlignment.Learn(Gram, rows.Labels, bounds.Min(), Box(0, 0), Box(Narrowest, -Math.PI), Box(Widest, Math.PI), p => p < q ? Scales : [], options.Align, cancellation);
         var report = new Dictionary<string, double> { ["dual_before"] = before, ["dual_after"] = after };
         for (int k = 0; k < q; k++)
             (report[$"scale_{k}"], report[$"shift_{k}"]) = (Math.Exp(at[k]), at[q + k]);

@@ -20,7 +20,7 @@ public sealed record QuantumKernelOptions : CircuitOptions
     public double C { get; init; }
 
     /// <summary>Alignment.</summary>
-    [Range(0, 10_000), Description("most steps to scales and shifts of angles that let classes be separated by the widest margins, downhill from the angles as they are; 0: no alignment")]
+    [Range(0, 10_000), Description("most steps to scales and shifts of angles that let classes be separated by the widest margins, after some scales were tried; 0: no alignment")]
     public int Align { get; init; }
 }
 
