@@ -110,7 +110,7 @@ public sealed class KernelPcaTests
         Assert.Contains("rank", Refused(() => KernelPca.Fit(new Rbf(1), ones(6, 2, dtype: ScalarType.Float64), 1))); // all the same
         Assert.Throws<ArgumentOutOfRangeException>(() => KernelPca.Fit(new Rbf(1), Rows.Normal(5, 2), -1, cancellation: Cancellation));
         using var pca = KernelPca.Fit(new Rbf(1), Rows.Normal(5, 2), 2, cancellation: Cancellation);
-        Assert.Contains("[m, 2]", Assert.Throws<InputException>(() => pca.Transform(Rows.Normal(5, 3))).Message);
+        Assert.Contains("[n, 2]", Assert.Throws<InputException>(() => pca.Transform(Rows.Normal(5, 3))).Message);
         Assert.Contains("[m, 5]", Assert.Throws<InputException>(() => pca.TransformGram(Rows.Normal(5, 3))).Message);
         foreach (int n in (int[])[20, 500])
             Assert.Throws<OperationCanceledException>(() => KernelPca.Fit(new Rbf(1), Rows.Normal(n, 2), 2, cancellation: new(true)));

@@ -188,7 +188,7 @@ public sealed class Pcd2VecTests : IDisposable
         Assert.Throws<ArgumentOutOfRangeException>(() => new SubstitutionKernel("other", 1));
         Assert.Throws<ArgumentOutOfRangeException>(() => new SpectrumKernel(3, 3));
         using var fitted = ((IClassifier)Arena.Build("pcd2vec")).Fit(Made().Train, Cancellation);
-        Assert.Contains("[m, 40]", Refused(() => fitted.Scores(other)));
+        Assert.Contains("[n, 40]", Refused(() => fitted.Scores(other)));
     }
 
     [Fact]
