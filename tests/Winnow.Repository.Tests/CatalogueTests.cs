@@ -38,6 +38,22 @@ public sealed class CatalogueTests
     }
 
     [Fact]
+    public void Every_claim_names_a_task_a_metric_a_baseline_and_options_that_are_there()
+    {
+        foreach (var arena in Arenas)
+            foreach (var (method, claim) in arena.Methods.SelectMany(m => m.Claims.Select(c => (m, c))))
+            {
+                string what = $"{method.Id}: {claim.Text}";
+                Assert.True(arena.Tasks.Any(t => t.Id == claim.Task), what);
+                Assert.True(arena.MetricsOf(claim.Task).Any(m => m.Name == claim.Metric), what);
+                Assert.True(arena.Methods.Any(m => m.Id == claim.Baseline), what);
+                method.Options.Bind(claim.MethodOptions, what);
+                arena.Methods.Single(m => m.Id == claim.Baseline).Options.Bind(claim.BaselineOptions, what);
+                arena.Tasks.Single(t => t.Id == claim.Task).Options.Bind(claim.TaskOptions, what);
+            }
+    }
+
+    [Fact]
     public void A_method_has_one_id_in_all_arenas()
     {
         string[] ids = [.. Arenas.SelectMany(a => a.Methods).Select(m => m.Id)];

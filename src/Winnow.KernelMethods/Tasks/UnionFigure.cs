@@ -8,7 +8,7 @@ internal static class UnionFigure
     private const string Series = "unions";
 
     public static FigureCard Card { get; } = new("unions", FigureKind.Dendrogram, "Which groups were united", Series, "", "distance at which two are united",
-        "Of methods that unite two groups at a time, of the first seed. Colours are the true groups; a branch has one where all below it are of one group. Long lines above the dashed one, where as many groups are left as were asked for, say that the groups are there.");
+        "Of methods that unite two groups at a time, of the first seed. Colours are the true groups, or those found where none are known; a branch has one where all below it are of one group. Long lines above the dashed one, where as many groups are left as were asked for, say that the groups are there.");
 
     /// <summary>Records unions of the first seed.</summary>
     /// <param name="trial">The trial.</param>
