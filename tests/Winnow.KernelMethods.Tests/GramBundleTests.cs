@@ -32,6 +32,32 @@ public sealed class GramBundleTests
     }
 
     [Fact]
+    public void A_Gaussian_process_on_a_matrix_is_that_on_the_rows_and_its_noise_is_the_likeliest()
+    {
+        using var scope = NewDisposeScope();
+        var (x, asked) = (Rows.Normal(40, 3), Rows.Normal(9, 3, 4));
+        var y = x.select(1, 0).sin() * 2 + Rows.Normal(40, 1, 8).squeeze(1) * 0.3;
+        using var bundle = GramBundle.Of(Kernel, x, asked, "rbf");
+        double width = 1 / Math.Sqrt(2 * 0.15);
+        using var given = new GaussianProcess(bundle).Fit(new(bundle.Rows, y), TestContext.Current.CancellationToken);
+        double noise = given.Report["noise"] / given.Report["variance"];
+        using var ofRows = new GaussianProcess(Kernel, noise).Fit(new(x, y), TestContext.Current.CancellationToken);
+        var (mean, variance) = given.Predict(bundle.Others);
+        var (ownMean, ownVariance) = ofRows.Predict(asked);
+        Rows.Close(ownMean, mean, 1e-9);
+        Rows.Close(ownVariance!, variance!, 1e-9);
+        // the evidence of what takes the kernel apart, whose slope along the noise is 0 there
+        double[] gradient = new double[2];
+        var centred = y - y.mean();
+        double evidence = GaussianProcess.Evidence("rbf", x, centred, [Math.Log(width), Math.Log(noise)], gradient);
+        Assert.Equal(evidence, given.Report["evidence"], 1e-9);
+        Assert.Equal(0, gradient[1], 1e-5);
+        Assert.All((double[])[0.5, 2], times => Assert.True(GaussianProcess.Evidence("rbf", x, centred, [Math.Log(width), Math.Log(noise * times)], gradient) < evidence));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new GaussianProcess(Kernel, -1));
+        Assert.Contains("zeros", Assert.Throws<InputException>(() => GaussianProcess.Likeliest(zeros(3, 3, dtype: ScalarType.Float64), Rows.Normal(3, 1).squeeze(1))).Message);
+    }
+
+    [Fact]
     public void Groups_of_a_matrix_are_those_of_the_rows()
     {
         using var scope = NewDisposeScope();

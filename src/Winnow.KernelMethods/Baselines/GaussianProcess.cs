@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
+using Winnow.Core;
 using static TorchSharp.torch;
 
 namespace Winnow.KernelMethods;
@@ -28,6 +29,7 @@ public sealed record GaussianProcessOptions
 /// Exact Gaussian process regression (Williams and Rasmussen, NIPS 1996): <c>y = μ + f + ε</c>, μ the mean of the targets, f a Gaussian process with covariance <c>s² k(x/ℓ, x'/ℓ)</c> and noise of variance <c>s² r</c>.
 /// Length scales ℓ and r maximise the evidence, in which s² stands at its own maximum <c>yᵀA⁻¹y / n</c>, A = K + rI: <c>−n/2 log s² − ½ log det A − n/2 (1 + log 2π)</c>; the gradient is
 /// <c>½ Σ (ααᵀ/s² − A⁻¹) ∘ ∂A</c>, α = A⁻¹y, by products of numbers. Begins at the likeliest of five widths from 0.03 to 3 of the median distance.
+/// <para>Of a kernel that is given, such as a <see cref="GramBundle"/>, there is no length scale, and the likeliest r is found from one eigendecomposition of its matrix.</para>
 /// <para>Cost a step one Cholesky factor and one inverse, O(n³); memory about 6 matrices of 8 n² bytes. Prediction O(n²) a row.</para>
 /// <code>
 /// using var fitted = new GaussianProcess(new()).Fit(new RegressionRows(x, y));
@@ -38,6 +40,16 @@ public sealed class GaussianProcess(GaussianProcessOptions options) : IRegressor
 {
     private const double Tolerance = 1e-7, FirstNoise = 0.05, LeastNoise = 1e-8, MostNoise = 1e4, Widest = 1e4;
     private static readonly double[] Widths = [0.03, 0.1, 0.3, 1, 3];
+    private readonly IKernel? _given;
+
+    /// <summary>With a kernel as it is, times s².</summary>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="noise">Variance of the noise, as a share of s²; 0: the likeliest.</param>
+    public GaussianProcess(IKernel kernel, double noise = 0) : this(new GaussianProcessOptions { Noise = noise >= 0 ? noise : throw new ArgumentOutOfRangeException(nameof(noise), noise, "expected at least 0") })
+    {
+        ArgumentNullException.ThrowIfNull(kernel);
+        _given = kernel;
+    }
 
     /// <inheritdoc/>
     public IFittedRegressor Fit(RegressionRows rows, CancellationToken cancellation = default)
@@ -48,6 +60,11 @@ public sealed class GaussianProcess(GaussianProcessOptions options) : IRegressor
         bool open = options.Noise == 0;
         double mean = rows.Y.mean().item<double>(), width = 1 / Math.Sqrt(2 * Rbf.Median(rows.X));
         var y = rows.Y - mean;
+        if (_given is not null)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            return new Fitted(_given, rows.X, y, mean, [1, open ? Likeliest(_given.Gram(rows.X, rows.X), y) : options.Noise], 1);
+        }
         double[] Of(double[] free) => open ? free : [.. free, Math.Log(options.Noise)];
         double Cost(double[] free, double[] gradient)
         {
@@ -70,6 +87,31 @@ public sealed class GaussianProcess(GaussianProcessOptions options) : IRegressor
         }
         cancellation.ThrowIfCancellationRequested();
         return new Fitted(Unit(options.Kernel), rows.X, y, mean, [.. Of(best).Select(Math.Exp)], asked);
+    }
+
+    /// <summary>r at the largest evidence: with λ the eigenvalues of K and z = Vᵀy, A = V (λ + r) Vᵀ for every r. The best of a grid, then by golden section between its neighbours.</summary>
+    internal static double Likeliest(Tensor gram, Tensor y)
+    {
+        using var scope = NewDisposeScope();
+        const int points = 61, halvings = 60;
+        var (values, vectors) = linalg.eigh(gram);
+        double[] lambda = values.clamp_min(0).data<double>().ToArray(), z = vectors.t().mv(y).data<double>().ToArray();
+        double low = Math.Log(LeastNoise * lambda.Average()), high = Math.Log(MostNoise * lambda.Average());
+        if (!double.IsFinite(low))
+            throw InputException.At("Gram matrix", "a matrix of zeros", "similarities above 0", "Give a kernel under which rows resemble themselves.");
+        double Cost(double log)
+        {
+            double r = Math.Exp(log), squares = 0, logs = 0;
+            for (int i = 0; i < z.Length; i++)
+                (squares, logs) = (squares + z[i] * z[i] / (lambda[i] + r), logs + Math.Log(lambda[i] + r));
+            return z.Length * Math.Log(squares / z.Length) + logs;
+        }
+        double step = (high - low) / (points - 1), best = low + step * Enumerable.Range(0, points).MinBy(i => Cost(low + step * i));
+        (low, high) = (Math.Max(low, best - step), Math.Min(high, best + step));
+        double golden = (Math.Sqrt(5) - 1) / 2;
+        for (int i = 0; i < halvings; i++)
+            (low, high) = (high - golden * (high - low), low + golden * (high - low)) is var (a, b) && Cost(a) < Cost(b) ? (low, b) : (a, high);
+        return Math.Exp((low + high) / 2);
     }
 
     /// <summary>The kernel at length scale 1.</summary>
@@ -156,7 +198,7 @@ public sealed class GaussianProcess(GaussianProcessOptions options) : IRegressor
             Finite.Rows(x, _x.shape[1]);
             var cross = _kernel.Gram(_x, x / _scales); // [n, m]
             var explained = linalg.solve_triangular(_factor, cross, upper: false).square().sum([0]);
-            var variance = ((1 - explained).clamp_min_(0) + Math.Max(_noise, double.Epsilon)) * _variance;
+            var variance = ((_kernel.Diagonal(x / _scales) - explained).clamp_min_(0) + Math.Max(_noise, double.Epsilon)) * _variance;
             return new Prediction(cross.t().mm(_alpha).squeeze(1) + _mean, variance).ToOuterScope();
         }
 
