@@ -83,7 +83,8 @@ public class BenchTests
         };
         Assert.SkipUnless(measurements.All(m => m.MissingPeer is null), $"there is no {measurements[0].MissingPeer}");
         Assert.All(measurements, m => Assert.True(m.AccuracyOk));
-        foreach (var estimator in KernelAgreement.Estimators)
+        // two take most of a minute on digits: the bench itself measures them
+        foreach (var estimator in KernelAgreement.Estimators.Where(e => e.Case is not ("gp_classes" or "gaussians")))
         {
             var measurement = KernelAgreement.Run(null, estimator, PythonPeer.Candidates, TestContext.Current.CancellationToken);
             Assert.True(measurement.Ours <= estimator.Target * measurement.Theirs, estimator.Title);
