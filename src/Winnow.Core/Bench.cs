@@ -22,8 +22,8 @@ public sealed record BenchMeasurement(double Ours, string Peer, double? Theirs =
 /// <summary>A case with what it measured.</summary>
 public sealed record BenchResult(BenchCase Case, BenchMeasurement Measurement)
 {
-    /// <summary>Ours by theirs, or null without the peer.</summary>
-    public double? Ratio => Measurement.Ours / Measurement.Theirs;
+    /// <summary>Ours by theirs, or null without the peer or where its number is 0.</summary>
+    public double? Ratio => Measurement.Theirs == 0 ? null : Measurement.Ours / Measurement.Theirs;
 
     /// <summary>Whether the ratio reaches the target with equal results, or null without a peer or a target.</summary>
     public bool? Met => Ratio is not { } ratio || Case.Target is not { } target ? null

@@ -101,6 +101,14 @@ public class BenchTests
         Assert.Equal(0, KernelRecovery.Share("sdp-k-means", "round", far / 8, 2, TestContext.Current.CancellationToken));
     }
 
+    [Fact] // nothing is a multiple of nothing, and JSON has no number for it
+    public void Beside_a_peer_with_nothing_there_is_no_ratio()
+    {
+        var result = new BenchResult(Case, new BenchMeasurement(0, "p", 0, true));
+        Assert.Null(result.Ratio);
+        Assert.Contains("\"ratio\":null", result.ToJson().ToJsonString(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void The_json_has_the_recorded_fields() =>
         Assert.Equal(

@@ -55,6 +55,6 @@ internal static class BenchVerb
         string sign = r.Case.Better == Better.Higher ? "≥" : "≤";
         return m.Theirs is null
             ? string.Create(CultureInfo.InvariantCulture, $"{r.Case.Bench}, {r.Case.Case}: {m.Ours:G4} {r.Case.Unit}; no peer: {m.MissingPeer}")
-            : string.Create(CultureInfo.InvariantCulture, $"{r.Case.Bench}, {r.Case.Case}: {m.Ours:G4} {r.Case.Unit}, {m.Peer}: {m.Theirs:G4} {r.Case.Unit}; ratio {r.Ratio:F2}{(m.AccuracyOk == false ? "; THE RESULTS DIFFER" : "")}{(r.Met is { } met ? string.Create(CultureInfo.InvariantCulture, $" (target {sign} {r.Case.Target:G3}) {(met ? "met" : "MISSED")}") : "")}");
+            : string.Create(CultureInfo.InvariantCulture, $"{r.Case.Bench}, {r.Case.Case}: {m.Ours:G4} {r.Case.Unit}, {m.Peer}: {m.Theirs:G4} {r.Case.Unit}{(r.Ratio is { } ratio ? string.Create(CultureInfo.InvariantCulture, $"; ratio {ratio:F2}") : "")}{(m.AccuracyOk == false ? "; THE RESULTS DIFFER" : "")}{(r.Met is { } met ? string.Create(CultureInfo.InvariantCulture, $" (target {sign} {r.Case.Target:G3}) {(met ? "met" : "MISSED")}") : "")}");
     }
 }
