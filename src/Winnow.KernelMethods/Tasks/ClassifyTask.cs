@@ -1,6 +1,5 @@
 using Winnow.Core;
 using Winnow.Data;
-using Winnow.Learning;
 
 namespace Winnow.KernelMethods;
 
@@ -94,12 +93,9 @@ internal static class Classification
 
     /// <summary>Learns from nine rows in ten of a file and asks for the others.</summary>
     public static string Program(Trial trial, string version) =>
-        $$""""
+        $$"""
             // dotnet run -c Release Use.cs FILE.csv: learns from all but the last row in ten, and asks for these
-            #:package Winnow.KernelMethods@{{version}}
-            #:package {{NativeTorch.Package.Id}}@{{NativeTorch.Package.Version}}
-            #:property PublishAot=false
-            using System.Text.Json.Nodes;
+            {{KeptProgram.Packages(version)}}
             using Winnow.Core;
             using Winnow.Data;
             using Winnow.KernelMethods;
@@ -109,7 +105,7 @@ internal static class Classification
             var data = DataSources.Open(args.Length > 0 ? args[0] : null, new DataReading(), CancellationToken.None);
             int[] rows = Enumerable.Range(0, data.Count).Where(i => i % 10 != 9).ToArray(), asked = Enumerable.Range(0, data.Count).Where(i => i % 10 == 9).ToArray();
             var scale = Standardiser.Fit(data, rows);
-            var method = (IClassifier)new KernelMethodsArena().Build("{{trial.Method}}", (JsonObject)JsonNode.Parse("""{{trial.Options.ToJsonString()}}""")!);
+            var method = (IClassifier){{KeptProgram.Method(trial)}};
             using var fitted = method.Fit(new TrainingRows(Take(rows), rows.Select(i => data.Labels[i]).ToArray(), data.LabelNames.Count));
             using var answers = fitted.Scores(Take(asked)).argmax(1);
             Console.WriteLine($"{asked.Where((row, i) => answers[i].item<long>() == data.Labels[row]).Count()} of {asked.Length} right");
@@ -122,5 +118,5 @@ internal static class Classification
                 return tensor(values.Select(v => (double)v).ToArray(), new long[] { some.Length, data.Width });
             }
 
-            """";
+            """;
 }

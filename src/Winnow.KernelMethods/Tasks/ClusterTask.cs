@@ -2,7 +2,6 @@ using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using Winnow.Core;
 using Winnow.Data;
-using Winnow.Learning;
 using static TorchSharp.torch;
 
 namespace Winnow.KernelMethods;
@@ -149,12 +148,9 @@ internal sealed class ClusterTask : IKernelTask
     }
 
     public string Program(Trial trial, string version) =>
-        $$""""
+        $$"""
             // dotnet run -c Release Use.cs FILE.csv GROUPS: puts the rows of a table into groups; its last column is not looked at
-            #:package Winnow.KernelMethods@{{version}}
-            #:package {{NativeTorch.Package.Id}}@{{NativeTorch.Package.Version}}
-            #:property PublishAot=false
-            using System.Text.Json.Nodes;
+            {{KeptProgram.Packages(version)}}
             using Winnow.Core;
             using Winnow.Data;
             using Winnow.KernelMethods;
@@ -167,10 +163,10 @@ internal sealed class ClusterTask : IKernelTask
             data.CopyRows(rows, values);
             Standardiser.Fit(data, rows).Apply(values);
             using var x = tensor(values.Select(v => (double)v).ToArray(), new long[] { rows.Length, data.Width });
-            var method = (IClusterer)new KernelMethodsArena().Build("{{trial.Method}}", (JsonObject)JsonNode.Parse("""{{trial.Options.ToJsonString()}}""")!);
+            var method = (IClusterer){{KeptProgram.Method(trial)}};
             var groups = method.Group(x, args.Length > 1 ? int.Parse(args[1]) : data.LabelNames.Count);
             for (int i = 0; i < rows.Length; i++)
                 Console.WriteLine($"{i}\t{groups.Labels[i]}");
 
-            """";
+            """;
 }

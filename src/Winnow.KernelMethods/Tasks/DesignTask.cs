@@ -2,7 +2,6 @@ using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using Winnow.Core;
 using Winnow.Data;
-using Winnow.Learning;
 using static TorchSharp.torch;
 
 namespace Winnow.KernelMethods;
@@ -178,12 +177,9 @@ internal sealed class DesignTask : IKernelTask
     }
 
     public string Program(Trial trial, string version) =>
-        $$""""
+        $$"""
             // dotnet run -c Release Use.cs FILE.csv FUNCTIONS POINTS: which rows to label, and what each counts in the fit
-            #:package Winnow.KernelMethods@{{version}}
-            #:package {{NativeTorch.Package.Id}}@{{NativeTorch.Package.Version}}
-            #:property PublishAot=false
-            using System.Text.Json.Nodes;
+            {{KeptProgram.Packages(version)}}
             using Winnow.Core;
             using Winnow.Data;
             using Winnow.KernelMethods;
@@ -196,12 +192,12 @@ internal sealed class DesignTask : IKernelTask
             data.CopyRows(rows, values);
             Standardiser.Fit(data, rows).Apply(values);
             var basis = CandidateBasis.KernelPca(tensor(values.Select(v => (double)v).ToArray(), new long[] { rows.Length, data.Width }), int.Parse(args[1]));
-            var method = (IDesigner)new KernelMethodsArena().Build("{{trial.Method}}", (JsonObject)JsonNode.Parse("""{{trial.Options.ToJsonString()}}""")!);
+            var method = (IDesigner){{KeptProgram.Method(trial)}};
             var design = method.Choose(basis, int.Parse(args[2]), new SeededRandom(1, "points"));
             for (int i = 0; i < design.Count; i++)
                 Console.WriteLine($"{design.Points[i]}\t{design.Weights[i]:G6}");
 
-            """";
+            """;
 }
 
 /// <summary>A function that is approximated.</summary>

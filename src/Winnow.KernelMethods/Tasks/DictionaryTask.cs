@@ -2,7 +2,6 @@ using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using Winnow.Core;
 using Winnow.Data;
-using Winnow.Learning;
 using static TorchSharp.torch;
 
 namespace Winnow.KernelMethods;
@@ -125,12 +124,9 @@ internal sealed class DictionaryTask : IKernelTask
 
     /// <summary>Learns parts from nine rows in ten of a file and has them make the others.</summary>
     internal static string Written(Trial trial, string version) =>
-        $$""""
+        $$"""
             // dotnet run -c Release Use.cs FILE.csv PARTS: learns parts from all but the last row in ten, and has them make these
-            #:package Winnow.KernelMethods@{{version}}
-            #:package {{NativeTorch.Package.Id}}@{{NativeTorch.Package.Version}}
-            #:property PublishAot=false
-            using System.Text.Json.Nodes;
+            {{KeptProgram.Packages(version)}}
             using Winnow.Core;
             using Winnow.Data;
             using Winnow.KernelMethods;
@@ -140,7 +136,7 @@ internal sealed class DictionaryTask : IKernelTask
             var data = DataSources.Open(args.Length > 0 ? args[0] : null, new DataReading(), CancellationToken.None);
             using var rows = Take(Enumerable.Range(0, data.Count).Where(i => i % 10 != 9).ToArray());
             using var asked = Take(Enumerable.Range(0, data.Count).Where(i => i % 10 == 9).ToArray());
-            var method = (IDictionaryLearner)new KernelMethodsArena().Build("{{trial.Method}}", (JsonObject)JsonNode.Parse("""{{trial.Options.ToJsonString()}}""")!);
+            var method = (IDictionaryLearner){{KeptProgram.Method(trial)}};
             using var learned = method.Learn(rows, args.Length > 1 ? int.Parse(args[1]) : 8);
             using var codes = learned.Codes(asked);
             for (int i = 0; i < asked.shape[0]; i++)
@@ -153,5 +149,5 @@ internal sealed class DictionaryTask : IKernelTask
                 return tensor(values.Select(v => (double)v).ToArray(), new long[] { some.Length, data.Width });
             }
 
-            """";
+            """;
 }

@@ -1,6 +1,5 @@
 using Winnow.Core;
 using Winnow.Data;
-using Winnow.Learning;
 using static TorchSharp.torch;
 
 namespace Winnow.KernelMethods;
@@ -140,12 +139,9 @@ internal static class Episoding
 
     /// <summary>Learns from tasks of a file and answers a row of another.</summary>
     public static string Program(Trial trial, string version, bool numbers) =>
-        $$""""
+        $$"""
             // dotnet run -c Release Use.cs FILE.csv: {{(numbers ? "the label of a row is its task, its last number what is asked for; the last task is new" : "learns from all classes but the last three, which are told apart by a few rows")}}
-            #:package Winnow.KernelMethods@{{version}}
-            #:package {{NativeTorch.Package.Id}}@{{NativeTorch.Package.Version}}
-            #:property PublishAot=false
-            using System.Text.Json.Nodes;
+            {{KeptProgram.Packages(version)}}
             using Winnow.Core;
             using Winnow.Data;
             using Winnow.KernelMethods;
@@ -160,7 +156,7 @@ internal static class Episoding
             var scale = Standardiser.Fit(data, groups[..^Ways].SelectMany(g => g).ToArray());
             var network = new EpisodeNetwork({{(numbers ? "data.Width - 1" : "data.Width")}}, [40, 40], Ways);
             var stream = new EpisodeStream(network, tasks => Draw(tasks, groups[..^Ways]), noise: {{(numbers ? "0.1" : "0")}});
-            var method = (IMetaLearner)new KernelMethodsArena().Build("{{trial.Method}}", (JsonObject)JsonNode.Parse("""{{trial.Options.ToJsonString()}}""")!);
+            var method = (IMetaLearner){{KeptProgram.Method(trial)}};
             using var adapter = method.Learn(stream);
             var asked = Draw(1, groups[^Ways..]);
             using var answers = adapter.Answer(asked);
@@ -188,7 +184,7 @@ internal static class Episoding
                 return new(Of(0, Shots), Of(1, Shots), Of(2, Queries), Of(3, Queries));
             }
 
-            """";
+            """;
 
     /// <summary>What answers are counted by.</summary>
     private sealed class Count(EpisodeStream stream)

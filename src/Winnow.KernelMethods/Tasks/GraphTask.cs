@@ -1,5 +1,4 @@
 using Winnow.Core;
-using Winnow.Learning;
 
 namespace Winnow.KernelMethods;
 
@@ -48,12 +47,9 @@ internal sealed class GraphTask : IKernelTask
     }
 
     public string Program(Trial trial, string version) =>
-        $$""""
+        $$"""
             // dotnet run -c Release Use.cs FILE.gml GROUPS
-            #:package Winnow.KernelMethods@{{version}}
-            #:package {{NativeTorch.Package.Id}}@{{NativeTorch.Package.Version}}
-            #:property PublishAot=false
-            using System.Text.Json.Nodes;
+            {{KeptProgram.Packages(version)}}
             using Winnow.Data;
             using Winnow.KernelMethods;
             using static TorchSharp.torch;
@@ -64,10 +60,10 @@ internal sealed class GraphTask : IKernelTask
             foreach (var (from, to, weight) in file.Edges)
                 weights[from, to] = weights[to, from] = weight;
             using var graph = new Graph(weights, file.Names);
-            var method = (IGraphClusterer)new KernelMethodsArena().Build("{{trial.Method}}", (JsonObject)JsonNode.Parse("""{{trial.Options.ToJsonString()}}""")!);
+            var method = (IGraphClusterer){{KeptProgram.Method(trial)}};
             var groups = method.Group(graph, int.Parse(args[1]));
             for (int i = 0; i < graph.Nodes; i++)
                 Console.WriteLine($"{graph.Names[i]}\t{groups.Labels[i]}");
 
-            """";
+            """;
 }

@@ -2,7 +2,6 @@ using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using Winnow.Core;
 using Winnow.Data;
-using Winnow.Learning;
 
 namespace Winnow.KernelMethods;
 
@@ -120,12 +119,9 @@ internal sealed class GraphsTask : IKernelTask
     }
 
     public string Program(Trial trial, string version) =>
-        $$""""
+        $$"""
             // dotnet run -c Release Use.cs FOLDER CLASS: learns from the graphs of other classes and says that of those of CLASS, which stands for not known
-            #:package Winnow.KernelMethods@{{version}}
-            #:package {{NativeTorch.Package.Id}}@{{NativeTorch.Package.Version}}
-            #:property PublishAot=false
-            using System.Text.Json.Nodes;
+            {{KeptProgram.Packages(version)}}
             using Winnow.Data;
             using Winnow.KernelMethods;
             using static TorchSharp.torch;
@@ -134,10 +130,10 @@ internal sealed class GraphsTask : IKernelTask
             var data = TuFolder.Read(args[0]);
             int[] known = Enumerable.Range(0, data.Graphs.Count).Where(i => data.Classes[data.Labels[i]] != args[1]).ToArray();
             var graphs = new LabelledGraphs(data.Graphs, known, known.Select(i => data.Labels[i]).ToArray(), data.Classes.Count);
-            var method = (IGraphClassifier)new KernelMethodsArena().Build("{{trial.Method}}", (JsonObject)JsonNode.Parse("""{{trial.Options.ToJsonString()}}""")!);
+            var method = (IGraphClassifier){{KeptProgram.Method(trial)}};
             using var answers = method.Classify(graphs).Scores.argmax(1);
             foreach (int i in Enumerable.Range(0, data.Graphs.Count).Except(known))
                 Console.WriteLine($"graph {i + 1}\t{data.Classes[(int)answers[i].item<long>()]}");
 
-            """";
+            """;
 }

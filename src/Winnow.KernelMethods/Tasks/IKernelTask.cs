@@ -1,4 +1,5 @@
 using Winnow.Core;
+using Winnow.Learning;
 
 namespace Winnow.KernelMethods;
 
@@ -42,4 +43,22 @@ internal sealed record KernelTrial(Trial Trial, object Options, TrialContext Con
     /// <summary>A summary of data that the task makes by its options and the seed.</summary>
     public static DataSummary Made(TaskCard card, object options, string title, string text, DataReading reading) =>
         new(new("made", DataRef.HashOf(card.Options.Canonical(options).ToJsonString()), reading), title, text, null);
+}
+
+/// <summary>What is the same of all programs that are kept beside a winner.</summary>
+internal static class KeptProgram
+{
+    /// <summary>The packages it takes, and what its options are read with.</summary>
+    public static string Packages(string version) =>
+        $"""
+        #:package Winnow.KernelMethods@{version}
+        #:package {NativeTorch.Package.Id}@{NativeTorch.Package.Version}
+        #:property PublishAot=false
+        using System.Text.Json.Nodes;
+        """;
+
+    /// <summary>The trial's method, built with its options.</summary>
+    public static string Method(Trial trial) => $"""""
+        new KernelMethodsArena().Build("{trial.Method}", (JsonObject)JsonNode.Parse("""{trial.Options.ToJsonString()}""")!)
+        """"";
 }

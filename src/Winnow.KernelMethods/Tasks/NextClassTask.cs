@@ -2,7 +2,6 @@ using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using Winnow.Core;
 using Winnow.Data;
-using Winnow.Learning;
 
 namespace Winnow.KernelMethods;
 
@@ -89,12 +88,9 @@ internal sealed class NextClassTask : IKernelTask
     }
 
     public string Program(Trial trial, string version) =>
-        $$""""
+        $$"""
             // dotnet run -c Release Use.cs EDGES.csv OBSERVED...: names of classes that have rows; prints those to label next, in order
-            #:package Winnow.KernelMethods@{{version}}
-            #:package {{NativeTorch.Package.Id}}@{{NativeTorch.Package.Version}}
-            #:property PublishAot=false
-            using System.Text.Json.Nodes;
+            {{KeptProgram.Packages(version)}}
             using Winnow.Core;
             using Winnow.Data;
             using Winnow.KernelMethods;
@@ -102,7 +98,7 @@ internal sealed class NextClassTask : IKernelTask
             Winnow.Learning.NativeTorch.Require();
             var edges = EdgesFile.Read(args[0]);
             using var metric = LabelMetric.OfEdges(edges.Names.Count, edges.Edges.Select(e => (e.From, e.To)), edges.Names);
-            var method = (IClassPicker)new KernelMethodsArena().Build("{{trial.Method}}", (JsonObject)JsonNode.Parse("""{{trial.Options.ToJsonString()}}""")!);
+            var method = (IClassPicker){{KeptProgram.Method(trial)}};
             var observed = args.Skip(1).Select(name => edges.Names.ToList().IndexOf(name)).ToList();
             var random = new SeededRandom(1, "picks");
             while (method.Next(metric, observed, random) is { } next)
@@ -111,5 +107,5 @@ internal sealed class NextClassTask : IKernelTask
                 Console.WriteLine($"{edges.Names[next]}\t{metric.Locus(observed).Length} of {metric.Labels} reached");
             }
 
-            """";
+            """;
 }

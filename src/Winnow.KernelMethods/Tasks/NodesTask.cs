@@ -2,7 +2,6 @@ using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using Winnow.Core;
 using Winnow.Data;
-using Winnow.Learning;
 
 namespace Winnow.KernelMethods;
 
@@ -77,12 +76,9 @@ internal sealed class NodesTask : IKernelTask
     }
 
     public string Program(Trial trial, string version) =>
-        $$""""
+        $$"""
             // dotnet run -c Release Use.cs FOLDER: learns from the nodes with a class and says that of the others (-1 in nodes.tsv)
-            #:package Winnow.KernelMethods@{{version}}
-            #:package {{NativeTorch.Package.Id}}@{{NativeTorch.Package.Version}}
-            #:property PublishAot=false
-            using System.Text.Json.Nodes;
+            {{KeptProgram.Packages(version)}}
             using Winnow.Data;
             using Winnow.KernelMethods;
             using static TorchSharp.torch;
@@ -91,13 +87,13 @@ internal sealed class NodesTask : IKernelTask
             var data = NodeFolder.Read(args[0]);
             int[] known = Enumerable.Range(0, data.Names.Count).Where(i => data.Labels[i] >= 0).ToArray();
             var nodes = new LabelledNodes(new NodeGraph(data.Names.Count, data.Edges, data.Words), known, known.Select(i => data.Labels[i]).ToArray(), data.Classes.Count);
-            var method = (INodeClassifier)new KernelMethodsArena().Build("{{trial.Method}}", (JsonObject)JsonNode.Parse("""{{trial.Options.ToJsonString()}}""")!);
+            var method = (INodeClassifier){{KeptProgram.Method(trial)}};
             using var answers = method.Classify(nodes).Scores.argmax(1);
             for (int i = 0; i < data.Names.Count; i++)
                 if (data.Labels[i] < 0)
                     Console.WriteLine($"{data.Names[i]}\t{data.Classes[(int)answers[i].item<long>()]}");
 
-            """";
+            """;
 }
 
 /// <summary>A graph some of whose nodes are asked for.</summary>

@@ -2,7 +2,6 @@ using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using Winnow.Core;
 using Winnow.Data;
-using Winnow.Learning;
 using static TorchSharp.torch;
 
 namespace Winnow.KernelMethods;
@@ -101,12 +100,9 @@ internal sealed class RasterTask : IKernelTask
     }
 
     public string Program(Trial trial, string version) =>
-        $$""""
+        $$"""
             // dotnet run -c Release Use.cs FOLDER: learns from the pixels of labels.png and writes the class of every pixel to map.png
-            #:package Winnow.KernelMethods@{{version}}
-            #:package {{NativeTorch.Package.Id}}@{{NativeTorch.Package.Version}}
-            #:property PublishAot=false
-            using System.Text.Json.Nodes;
+            {{KeptProgram.Packages(version)}}
             using Winnow.Data;
             using Winnow.KernelMethods;
             using static TorchSharp.torch;
@@ -116,13 +112,13 @@ internal sealed class RasterTask : IKernelTask
             int[] known = Enumerable.Range(0, scene.Labels.Length).Where(i => scene.Labels[i] >= 0).ToArray();
             var x = tensor(scene.Bands.Values.Select(v => (double)v).ToArray(), new long[] { scene.Labels.Length, scene.Bands.Bands });
             x = (x - x.mean(new long[] { 0 })) / x.std(0).clamp_min(1e-12);
-            var method = (IClassifier)new KernelMethodsArena().Build("{{trial.Method}}", (JsonObject)JsonNode.Parse("""{{trial.Options.ToJsonString()}}""")!);
+            var method = (IClassifier){{KeptProgram.Method(trial)}};
             using var fitted = method.Fit(new TrainingRows(x.index_select(0, tensor(known)), known.Select(i => scene.Labels[i]).ToArray(), scene.Classes.Count));
             using var answers = fitted.Scores(x).argmax(1);
             using var map = File.Create("map.png");
             RasterFolder.Write(map, scene.Bands.Width, answers.data<long>().ToArray().Select(a => (int)a).ToArray());
 
-            """";
+            """;
 
     private static string Hash(Scene scene) => DataRef.HashOf(Convert.ToBase64String(System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(scene.Bands.Values)) + string.Join(',', scene.Labels));
 }

@@ -2,7 +2,6 @@ using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using Winnow.Core;
 using Winnow.Data;
-using Winnow.Learning;
 using static TorchSharp.torch;
 
 namespace Winnow.KernelMethods;
@@ -132,12 +131,9 @@ internal static class Regression
 
     /// <summary>Learns from nine rows in ten of a file and asks for the others.</summary>
     public static string Program(Trial trial, string version) =>
-        $$""""
+        $$"""
             // dotnet run -c Release Use.cs FILE.csv [COLUMN]: learns the numbers of a column from all but the last row in ten, and asks for these
-            #:package Winnow.KernelMethods@{{version}}
-            #:package {{NativeTorch.Package.Id}}@{{NativeTorch.Package.Version}}
-            #:property PublishAot=false
-            using System.Text.Json.Nodes;
+            {{KeptProgram.Packages(version)}}
             using Winnow.Core;
             using Winnow.Data;
             using Winnow.KernelMethods;
@@ -149,7 +145,7 @@ internal static class Regression
             var scale = Standardiser.Fit(data.Rows, rows);
             double[] numbers = data.Targets.ToArray();
             double centre = rows.Average(i => numbers[i]), deviation = Math.Sqrt(rows.Average(i => (numbers[i] - centre) * (numbers[i] - centre)));
-            var method = (IRegressor)new KernelMethodsArena().Build("{{trial.Method}}", (JsonObject)JsonNode.Parse("""{{trial.Options.ToJsonString()}}""")!);
+            var method = (IRegressor){{KeptProgram.Method(trial)}};
             using var fitted = method.Fit(new RegressionRows(Take(rows), tensor(rows.Select(i => (numbers[i] - centre) / deviation).ToArray())));
             var (mean, variance) = fitted.Predict(Take(asked));
             for (int i = 0; i < asked.Length; i++)
@@ -163,5 +159,5 @@ internal static class Regression
                 return tensor(values.Select(v => (double)v).ToArray(), new long[] { some.Length, data.Rows.Width });
             }
 
-            """";
+            """;
 }

@@ -1,6 +1,5 @@
 using Winnow.Core;
 using Winnow.Data;
-using Winnow.Learning;
 
 namespace Winnow.KernelMethods;
 
@@ -85,12 +84,9 @@ internal sealed class SegmentTask : IKernelTask
     }
 
     public string Program(Trial trial, string version) =>
-        $$""""
+        $$"""
             // dotnet run -c Release Use.cs IMAGES: learns pixels of all classes but the last in scenes made of your images, adds the last from one scene, and says how many of a new scene's pixels are right
-            #:package Winnow.KernelMethods@{{version}}
-            #:package {{NativeTorch.Package.Id}}@{{NativeTorch.Package.Version}}
-            #:property PublishAot=false
-            using System.Text.Json.Nodes;
+            {{KeptProgram.Packages(version)}}
             using Winnow.Core;
             using Winnow.Data;
             using Winnow.KernelMethods;
@@ -102,14 +98,14 @@ internal sealed class SegmentTask : IKernelTask
             int[] labels = Enumerable.Range(1, known + 1).ToArray();
             var scenes = new GlyphScenes(data, 32, 0.3);
             var random = new SeededRandom(1, "scenes");
-            var method = (ISegmenter)new KernelMethodsArena().Build("{{trial.Method}}", (JsonObject)JsonNode.Parse("""{{trial.Options.ToJsonString()}}""")!);
+            var method = (ISegmenter){{KeptProgram.Method(trial)}};
             using var learned = method.Fit(scenes.Draw(200, rows[..known], labels[..known], -1, random), scenes.Draw(20, rows[..known], labels[..known], -1, random), known);
             using var more = learned.With(known + 1, data.LabelNames[known], scenes.Draw(1, rows, labels, known, random));
             var asked = scenes.Draw(1, rows, labels, known, random);
             using var said = more.Scores(asked.Images).argmax(1);
             Console.WriteLine($"{said.eq(asked.Labels).sum().item<long>()} of {asked.Labels.numel()} pixels right");
 
-            """";
+            """;
 
     /// <summary>Refuses a user's images of which no scenes can be made.</summary>
     private static void Require(LabelledData data, SegmentOptions o)

@@ -1,7 +1,6 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using Winnow.Core;
-using Winnow.Learning;
 
 namespace Winnow.KernelMethods;
 
@@ -85,12 +84,9 @@ internal sealed class SequenceTask : IKernelTask
     }
 
     public string Program(Trial trial, string version) =>
-        $$""""
+        $$"""
             // dotnet run -c Release Use.cs FILE.fasta: learns from the sequences with a class (>name|class) and says that of the others
-            #:package Winnow.KernelMethods@{{version}}
-            #:package {{NativeTorch.Package.Id}}@{{NativeTorch.Package.Version}}
-            #:property PublishAot=false
-            using System.Text.Json.Nodes;
+            {{KeptProgram.Packages(version)}}
             using Winnow.Data;
             using Winnow.KernelMethods;
             using static TorchSharp.torch;
@@ -100,7 +96,7 @@ internal sealed class SequenceTask : IKernelTask
             known.RequireAligned();
             var names = known.Labels!.Distinct().ToList();
             int[] rows = Enumerable.Range(0, known.Names.Count).Where(i => i % 10 != 9).ToArray(), asked = Enumerable.Range(0, known.Names.Count).Where(i => i % 10 == 9).ToArray();
-            var method = (IClassifier)new KernelMethodsArena().Build("{{trial.Method}}", (JsonObject)JsonNode.Parse("""{{trial.Options.ToJsonString()}}""")!);
+            var method = (IClassifier){{KeptProgram.Method(trial)}};
             var others = Codes(asked);
             using var fitted = method.Fit(new TrainingRows(Codes(rows), rows.Select(i => names.IndexOf(known.Labels![i])).ToArray(), names.Count) { Unlabelled = others });
             using var answers = fitted.Scores(others).argmax(1);
@@ -109,7 +105,7 @@ internal sealed class SequenceTask : IKernelTask
 
             Tensor Codes(int[] some) => Sequences.Codes(some.Select(i => known.Residues[i]).ToArray());
 
-            """";
+            """;
 }
 
 /// <summary>Scores of answers alone, by the conventions of papers on sequences (scikit-learn's averages).</summary>

@@ -2,7 +2,6 @@ using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using Winnow.Core;
 using Winnow.Data;
-using Winnow.Learning;
 using static TorchSharp.torch;
 
 namespace Winnow.KernelMethods;
@@ -181,12 +180,9 @@ internal sealed class UnseenClassesTask : IKernelTask
     }
 
     public string Program(Trial trial, string version) =>
-        $$""""
+        $$"""
             // dotnet run -c Release Use.cs LEARN.csv EDGES.csv ROWS.csv: the label of each row, among all that the hierarchy has
-            #:package Winnow.KernelMethods@{{version}}
-            #:package {{NativeTorch.Package.Id}}@{{NativeTorch.Package.Version}}
-            #:property PublishAot=false
-            using System.Text.Json.Nodes;
+            {{KeptProgram.Packages(version)}}
             using Winnow.Core;
             using Winnow.Data;
             using Winnow.KernelMethods;
@@ -200,7 +196,7 @@ internal sealed class UnseenClassesTask : IKernelTask
             int[] rows = Enumerable.Range(0, data.Count).ToArray();
             var scale = Standardiser.Fit(data, rows);
             var labels = rows.Select(i => edges.Names.ToList().IndexOf(data.LabelNames[data.Labels[i]])).ToArray();
-            var method = (IClassifier)new KernelMethodsArena().Build("{{trial.Method}}", (JsonObject)JsonNode.Parse("""{{trial.Options.ToJsonString()}}""")!);
+            var method = (IClassifier){{KeptProgram.Method(trial)}};
             using var fitted = method.Fit(new TrainingRows(Take(data.Rows), labels, edges.Names.Count) { Distances = metric.Squared });
             using var answers = fitted.Scores(Take(asked)).argmax(1);
             for (int i = 0; i < asked.Count; i++)
@@ -214,7 +210,7 @@ internal sealed class UnseenClassesTask : IKernelTask
                 return tensor(values.Select(v => (double)v).ToArray(), new long[] { some.Count, some.Width });
             }
 
-            """";
+            """;
 }
 
 /// <summary>What is learned from, what is asked, and how far classes are.</summary>
