@@ -137,7 +137,7 @@ internal sealed class SnnkNetwork(KernelSetup setup, SnnkOptions options) : ICla
         var projections = Snnk.Projections(options.Features, d, options.Orthogonal, setup.Random("projections")).to(ScalarType.Float32);
         var layer = new SnnkLayer(new Snnk(projections, options.Floor, options.Normalise), Of(dense.Modules[0], 0));
         Tensor[] head = [.. Enumerable.Range(0, 2).Select(i => Of(dense.Modules[^1], i).clone().DetachFromDisposeScope().requires_grad_())];
-        var fitted = new Fitted(layer, head, options.Rectified, new Dictionary<string, double> { ["layer"] = layer.Psi.numel(), ["dense_layer"] = (d + 1.0) * options.Hidden });
+        var fitted = new Fitted(layer, head, d, options.Rectified, new Dictionary<string, double> { ["layer"] = layer.Psi.numel(), ["dense_layer"] = (d + 1.0) * options.Hidden });
         Tensor[] learned = [layer.Psi, .. head];
         using var adam = new TensorAdam(learned, [.. learned.Select(_ => options.LearningRate)]);
         try
@@ -153,7 +153,7 @@ internal sealed class SnnkNetwork(KernelSetup setup, SnnkOptions options) : ICla
         return fitted;
     }
 
-    private sealed class Fitted(SnnkLayer layer, Tensor[] head, bool rectified, IReadOnlyDictionary<string, double> report) : IFitted
+    private sealed class Fitted(SnnkLayer layer, Tensor[] head, long width, bool rectified, IReadOnlyDictionary<string, double> report) : IFitted
     {
         public IReadOnlyDictionary<string, double> Report => report;
 
@@ -167,7 +167,7 @@ internal sealed class SnnkNetwork(KernelSetup setup, SnnkOptions options) : ICla
         {
             using var scope = NewDisposeScope();
             using var untracked = no_grad();
-            Finite.Require(x, "rows");
+            Finite.Rows(x, width);
             return Logits(x.to(ScalarType.Float32)).to(ScalarType.Float64).MoveToOuterDisposeScope();
         }
 
